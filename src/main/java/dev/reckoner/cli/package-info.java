@@ -1,0 +1,2 @@
+/** The reckoner command. Each subcommand is a thin entry point to one part below. */
+package dev.reckoner.cli;

@@ -1,0 +1,2 @@
+/** Reckoner: financial events in, checked reasoning out. */
+package dev.reckoner;

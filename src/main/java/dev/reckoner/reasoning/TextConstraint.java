@@ -1,0 +1,34 @@
+package dev.reckoner.reasoning;
+
+/**
+ * A character-level automaton that decides what a model may write next.
+ *
+ * <p>Implementations know text and no tokenizer: {@code inference} walks a token's characters
+ * through the automaton to know whether the token is allowed. States are immutable, so that one
+ * state can be advanced along many candidate tokens.
+ */
+public interface TextConstraint {
+
+  /** The state before anything is written. */
+  State start();
+
+  /** A hash of everything that decides what is allowed; it goes into the lineage of an analysis. */
+  String version();
+
+  /** One point in the text written so far. */
+  interface State {
+
+    /** The state after {@code c}, or {@code null} where {@code c} is not allowed here. */
+    State next(char c);
+
+    /** Whether the text may end here. */
+    boolean accepting();
+
+    /**
+     * The text that must follow here whatever the model would prefer: a calculator's result, a
+     * citation's figure, fixed words. Empty where the model has a choice. Following it character by
+     * character through {@link #next} is always allowed.
+     */
+    String forced();
+  }
+}
