@@ -1,2 +1,0 @@
-/** Reckoner: financial events in, checked reasoning out. */
-package dev.reckoner;
