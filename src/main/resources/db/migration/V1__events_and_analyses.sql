@@ -7,7 +7,11 @@ create table inbox (
   subject      text        not null,
   event_time   timestamptz,
   data         jsonb       not null,
-  raw_sha256   text        not null,      -- of the record's bytes as they came from the topic
+  origin       text        not null,      -- topic/partition/offset/timestamp of the record that brought it first
+  record_key   bytea,
+  headers      jsonb       not null default '{}',
+  raw          bytea       not null,      -- the record's value as it came, for the dead letter topic
+  raw_sha256   text        not null,
   status       text        not null default 'received'
                check (status in ('received', 'done', 'dead')),
   lease_owner  text,
@@ -18,7 +22,8 @@ create table inbox (
   received_at  timestamptz not null default now(),
   finished_at  timestamptz
 );
-create index inbox_open on inbox (received_at) where status = 'received';
+create index inbox_open on inbox (lease_until nulls first) where status = 'received';
+create index inbox_origin on inbox (origin);
 
 create table analysis (
   id               uuid primary key,
@@ -63,14 +68,22 @@ create table analysis_step (
   primary key (analysis_id, position)
 );
 
--- Written in the transaction of what it announces; a relay publishes it and marks it.
+-- Written in the transaction of what it announces; a relay publishes it and marks it. A dead letter
+-- carries the record it came from: its key and value as bytes, and its origin, which makes it unique.
 create table outbox (
   id           bigint generated always as identity primary key,
   topic        text        not null,
   key          text        not null,
   headers      jsonb       not null default '{}',
-  payload      text        not null,
+  payload      text,
+  raw_key      bytea,
+  raw          bytea,
+  origin       text unique,
+  attempts     integer     not null default 0,
+  next_attempt timestamptz not null default now(),
+  last_error   text,
   created_at   timestamptz not null default now(),
-  published_at timestamptz
+  published_at timestamptz,
+  check (payload is not null or raw is not null)
 );
 create index outbox_open on outbox (id) where published_at is null;
