@@ -1,0 +1,307 @@
+package dev.reckoner.improve;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.UUID;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+
+/**
+ * The adapters there are, their files, and which of them serves. Every change of the champion is
+ * one transaction: alias, history, announcement on {@code adapter-releases}, ledger.
+ */
+@ApplicationScoped
+public class AdapterRegistry {
+
+  private static final String SELECT =
+      """
+      select a.*, coalesce((select array_agg(alias) from adapter_alias l
+                             where l.adapter_id = a.id and l.slot = 'default'), '{}') as aliases
+      from adapter a
+      """;
+
+  private final Jdbi jdbi;
+  private final Ledger ledger;
+
+  AdapterRegistry(Jdbi jdbi, Ledger ledger) {
+    this.jdbi = jdbi;
+    this.ledger = ledger;
+  }
+
+  /** Newest first. */
+  public List<RegisteredAdapter> all() {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery(SELECT + " order by a.created_at desc, a.id")
+                .map((rs, ctx) -> adapter(rs))
+                .list());
+  }
+
+  public Optional<RegisteredAdapter> find(String id) {
+    return jdbi.withHandle(h -> find(h, id));
+  }
+
+  /** The adapter that serves; empty where the base model serves alone. */
+  public Optional<RegisteredAdapter> champion() {
+    return jdbi.withHandle(
+        h -> championId(h, AdapterRelease.DEFAULT_SLOT).flatMap(id -> find(h, id)));
+  }
+
+  /** The files of an adapter; empty if there is no such adapter. */
+  Optional<AdapterFiles> files(String id) {
+    SortedMap<String, byte[]> content = new TreeMap<>();
+    jdbi.useHandle(
+        h ->
+            h.createQuery("select name, content from adapter_file where adapter_id = ?")
+                .bind(0, id)
+                .map((rs, ctx) -> Map.entry(rs.getString(1), rs.getBytes(2)))
+                .forEach(file -> content.put(file.getKey(), file.getValue())));
+    return content.isEmpty() ? Optional.empty() : Optional.of(new AdapterFiles(content));
+  }
+
+  /**
+   * Adds an adapter with its files and the gate's evidence; the caller's transaction.
+   *
+   * @param gate {@code null} for an adapter that no gate has seen
+   */
+  void register(
+      Handle handle,
+      String id,
+      AdapterFiles files,
+      String baseModelHash,
+      UUID runId,
+      String datasetHash,
+      JsonNode gate,
+      boolean passed) {
+    handle.execute(
+        "insert into adapter (id, sha256, base_model_hash, run_id, dataset_hash, gate, passed)"
+            + " values (?, ?, ?, ?, ?, cast(? as jsonb), ?)",
+        id,
+        files.hash(),
+        baseModelHash,
+        runId,
+        datasetHash,
+        gate == null ? null : CanonicalJson.write(gate),
+        passed);
+    SortedMap<String, String> hashes = files.fileHashes();
+    files
+        .content()
+        .forEach(
+            (name, bytes) ->
+                handle.execute(
+                    "insert into adapter_file (adapter_id, name, sha256, content)"
+                        + " values (?, ?, ?, ?)",
+                    id,
+                    name,
+                    hashes.get(name),
+                    bytes));
+    setAlias(handle, AdapterRelease.DEFAULT_SLOT, "candidate", id, "registry");
+  }
+
+  /**
+   * Makes an adapter that passed the gate the champion and announces it.
+   *
+   * @throws ImprovementException if there is no such adapter, if it has not passed, or if it serves
+   *     already
+   */
+  public AdapterRelease promote(String adapterId, String actor) {
+    return jdbi.inTransaction(h -> promote(h, adapterId, actor));
+  }
+
+  AdapterRelease promote(Handle handle, String adapterId, String actor) {
+    RegisteredAdapter adapter = require(handle, adapterId);
+    if (!adapter.passed()) {
+      throw new ImprovementException(
+          "adapter " + adapterId + " has not passed the gate, so it cannot be promoted");
+    }
+    return release(handle, adapter, Ledger.Kind.PROMOTION, actor);
+  }
+
+  /**
+   * Goes back to what served before the present champion.
+   *
+   * @throws ImprovementException if nothing was promoted
+   */
+  public AdapterRelease rollback(String actor) {
+    return jdbi.inTransaction(
+        h -> {
+          lock(h);
+          String slot = AdapterRelease.DEFAULT_SLOT;
+          String champion =
+              championId(h, slot)
+                  .orElseThrow(
+                      () ->
+                          new ImprovementException(
+                              "the base model serves without an adapter: nothing to roll back"));
+          Optional<String> previous =
+              h.createQuery(
+                      "select previous_id from adapter_release"
+                          + " where slot = ? and adapter_id = ? and kind = 'promotion'"
+                          + " order by id desc limit 1")
+                  .bind(0, slot)
+                  .bind(1, champion)
+                  .map((rs, ctx) -> Optional.ofNullable(rs.getString(1)))
+                  .findOne()
+                  .flatMap(id -> id);
+          RegisteredAdapter target = previous.map(id -> require(h, id)).orElse(null);
+          return release(h, target, Ledger.Kind.ROLLBACK, actor);
+        });
+  }
+
+  /**
+   * Goes back to an adapter that has been champion before, or to {@link AdapterRelease#BASE}.
+   *
+   * @throws ImprovementException if it never was, or if it serves already
+   */
+  public AdapterRelease rollbackTo(String adapterId, String actor) {
+    return jdbi.inTransaction(
+        h -> {
+          lock(h);
+          if (adapterId.equals(AdapterRelease.BASE)) {
+            return release(h, null, Ledger.Kind.ROLLBACK, actor);
+          }
+          RegisteredAdapter adapter = require(h, adapterId);
+          boolean served =
+              h.createQuery("select count(*) from adapter_release where adapter_id = ?")
+                      .bind(0, adapterId)
+                      .mapTo(Integer.class)
+                      .one()
+                  > 0;
+          if (!served) {
+            throw new ImprovementException(
+                "adapter "
+                    + adapterId
+                    + " has never served, so there is nothing to roll back to: promote it");
+          }
+          return release(h, adapter, Ledger.Kind.ROLLBACK, actor);
+        });
+  }
+
+  /** The present champion as a release, for a replica that starts; empty for the base alone. */
+  Optional<AdapterRelease> championRelease() {
+    return champion()
+        .map(
+            a ->
+                new AdapterRelease(
+                    AdapterRelease.DEFAULT_SLOT,
+                    a.id(),
+                    a.sha256(),
+                    a.baseModelHash(),
+                    "registry",
+                    a.createdAt()));
+  }
+
+  private AdapterRelease release(
+      Handle handle, RegisteredAdapter adapter, Ledger.Kind kind, String actor) {
+    lock(handle);
+    String slot = AdapterRelease.DEFAULT_SLOT;
+    String id = adapter == null ? null : adapter.id();
+    String previous = championId(handle, slot).orElse(null);
+    if (Objects.equals(id, previous)) {
+      throw new ImprovementException(
+          (id == null ? "the base model" : "adapter " + id) + " serves already");
+    }
+    AdapterRelease release =
+        new AdapterRelease(
+            slot,
+            id == null ? AdapterRelease.BASE : id,
+            adapter == null ? "" : adapter.sha256(),
+            adapter == null ? "" : adapter.baseModelHash(),
+            actor,
+            Instant.now().truncatedTo(ChronoUnit.MICROS));
+    setAlias(handle, slot, "champion", id, actor);
+    handle.execute(
+        "delete from adapter_alias where slot = ? and alias = 'candidate' and adapter_id = ?",
+        slot,
+        id);
+    handle.execute(
+        "insert into adapter_release (slot, adapter_id, previous_id, kind, released_by)"
+            + " values (?, ?, ?, ?, ?)",
+        slot,
+        id,
+        previous,
+        kind == Ledger.Kind.PROMOTION ? "promotion" : "rollback",
+        actor);
+    handle.execute(
+        "insert into outbox (topic, key, payload) values (?, ?, ?)",
+        AdapterRelease.TOPIC,
+        slot,
+        release.json());
+    ledger.append(handle, kind, actor, release.adapterId(), release);
+    return release;
+  }
+
+  /** Two promotions at once would each read the other's old champion. */
+  private static void lock(Handle handle) {
+    handle.execute("lock table adapter_alias in share row exclusive mode");
+  }
+
+  private static void setAlias(
+      Handle handle, String slot, String alias, String adapterId, String actor) {
+    handle.execute(
+        "insert into adapter_alias (slot, alias, adapter_id, changed_by) values (?, ?, ?, ?)"
+            + " on conflict (slot, alias) do update set adapter_id = excluded.adapter_id,"
+            + " changed_by = excluded.changed_by, changed_at = now()",
+        slot,
+        alias,
+        adapterId,
+        actor);
+  }
+
+  private static Optional<String> championId(Handle handle, String slot) {
+    return handle
+        .createQuery(
+            "select adapter_id from adapter_alias where slot = ? and alias = 'champion'"
+                + " and adapter_id is not null")
+        .bind(0, slot)
+        .mapTo(String.class)
+        .findOne();
+  }
+
+  private static RegisteredAdapter require(Handle handle, String id) {
+    return find(handle, id)
+        .orElseThrow(() -> new ImprovementException("there is no adapter " + id));
+  }
+
+  private static Optional<RegisteredAdapter> find(Handle handle, String id) {
+    return handle
+        .createQuery(SELECT + " where a.id = ?")
+        .bind(0, id)
+        .map((rs, ctx) -> adapter(rs))
+        .findOne();
+  }
+
+  private static RegisteredAdapter adapter(ResultSet rs) throws SQLException {
+    String gate = rs.getString("gate");
+    Set<String> aliases =
+        new TreeSet<>(Arrays.asList((String[]) rs.getArray("aliases").getArray()));
+    try {
+      return new RegisteredAdapter(
+          rs.getString("id"),
+          rs.getString("sha256"),
+          rs.getString("base_model_hash"),
+          rs.getObject("run_id", UUID.class),
+          rs.getString("dataset_hash"),
+          gate == null ? null : CanonicalJson.MAPPER.readTree(gate),
+          rs.getBoolean("passed"),
+          aliases,
+          rs.getTimestamp("created_at").toInstant());
+    } catch (JsonProcessingException e) {
+      throw new SQLException("adapter.gate is not JSON", e);
+    }
+  }
+}

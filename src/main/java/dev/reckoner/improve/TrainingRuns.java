@@ -1,0 +1,204 @@
+package dev.reckoner.improve;
+
+import dev.reckoner.improve.TrainingRun.LossPoint;
+import dev.reckoner.improve.TrainingRun.Status;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Timestamp;
+import java.time.Instant;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.UUID;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+import org.jdbi.v3.core.statement.UnableToExecuteStatementException;
+import org.postgresql.util.PSQLState;
+
+/** The table of training runs; the database itself holds the rule of one active run at a time. */
+@ApplicationScoped
+public class TrainingRuns {
+
+  private final Jdbi jdbi;
+
+  TrainingRuns(Jdbi jdbi) {
+    this.jdbi = jdbi;
+  }
+
+  /**
+   * Queues a run.
+   *
+   * @throws ImprovementException if one is active
+   */
+  TrainingRun queue(String recipeJson, boolean promoteIfPassed, String actor) {
+    UUID id = UUID.randomUUID();
+    try {
+      jdbi.useHandle(
+          h ->
+              h.execute(
+                  "insert into training_run (id, recipe, promote_if_passed, started_by)"
+                      + " values (?, cast(? as jsonb), ?, ?)",
+                  id,
+                  recipeJson,
+                  promoteIfPassed,
+                  actor));
+    } catch (UnableToExecuteStatementException e) {
+      if (e.getCause() instanceof SQLException sql
+          && PSQLState.UNIQUE_VIOLATION.getState().equals(sql.getSQLState())) {
+        throw new ImprovementException(
+            "a training run is in progress: wait for it or cancel it", e);
+      }
+      throw e;
+    }
+    return find(id).orElseThrow();
+  }
+
+  public Optional<TrainingRun> find(UUID id) {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery("select * from training_run where id = ?")
+                .bind(0, id)
+                .map((rs, ctx) -> run(rs))
+                .findOne());
+  }
+
+  /** The active run, if any. */
+  public Optional<TrainingRun> active() {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery(
+                    "select * from training_run"
+                        + " where status in ('queued', 'building', 'training', 'evaluating')")
+                .map((rs, ctx) -> run(rs))
+                .findOne());
+  }
+
+  /** Newest first. */
+  public List<TrainingRun> recent(int limit) {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery("select * from training_run order by created_at desc limit ?")
+                .bind(0, limit)
+                .map((rs, ctx) -> run(rs))
+                .list());
+  }
+
+  /** The loss curve, in order of steps. */
+  public List<LossPoint> losses(UUID id) {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery(
+                    "select step, loss, learning_rate from training_loss"
+                        + " where run_id = ? order by step")
+                .bind(0, id)
+                .map((rs, ctx) -> new LossPoint(rs.getInt(1), rs.getDouble(2), rs.getDouble(3)))
+                .list());
+  }
+
+  /** Asks a run to stop at its next step; {@code false} if it has ended. */
+  boolean requestCancel(UUID id) {
+    return jdbi.withHandle(
+        h ->
+            h.execute(
+                    "update training_run set cancel_requested = true where id = ?"
+                        + " and status in ('queued', 'building', 'training', 'evaluating')",
+                    id)
+                > 0);
+  }
+
+  boolean cancelRequested(UUID id) {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery("select cancel_requested from training_run where id = ?")
+                .bind(0, id)
+                .mapTo(Boolean.class)
+                .one());
+  }
+
+  boolean promoteIfPassed(UUID id) {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery("select promote_if_passed from training_run where id = ?")
+                .bind(0, id)
+                .mapTo(Boolean.class)
+                .one());
+  }
+
+  void enter(UUID id, Status status, String message) {
+    jdbi.useHandle(h -> enter(h, id, status, message));
+  }
+
+  void enter(Handle handle, UUID id, Status status, String message) {
+    handle.execute(
+        "update training_run set status = ?, message = ?,"
+            + " started_at = coalesce(started_at, now()),"
+            + " finished_at = case when ? then now() end where id = ?",
+        status.column(),
+        message,
+        !status.active(),
+        id);
+  }
+
+  void hasDataset(UUID id, String datasetHash, String baseModelHash, String backend) {
+    jdbi.useHandle(
+        h ->
+            h.execute(
+                "update training_run set dataset_hash = ?, base_model_hash = ?, backend = ?"
+                    + " where id = ?",
+                datasetHash,
+                baseModelHash,
+                backend,
+                id));
+  }
+
+  void hasAdapter(Handle handle, UUID id, String adapterId) {
+    handle.execute("update training_run set adapter_id = ? where id = ?", adapterId, id);
+  }
+
+  void progress(UUID id, int step, int steps, double loss, double learningRate) {
+    jdbi.useTransaction(
+        h -> {
+          h.execute(
+              "update training_run set step = ?, steps = ?, loss = ?, message = ? where id = ?",
+              step,
+              steps,
+              loss,
+              "step %d of %d, loss %.4f".formatted(step, steps, loss),
+              id);
+          // A run that resumes from a checkpoint writes some steps a second time.
+          h.execute(
+              "insert into training_loss (run_id, step, loss, learning_rate)"
+                  + " values (?, ?, ?, ?) on conflict (run_id, step) do update"
+                  + " set loss = excluded.loss, learning_rate = excluded.learning_rate,"
+                  + " at = now()",
+              id,
+              step,
+              loss,
+              learningRate);
+        });
+  }
+
+  private static TrainingRun run(ResultSet rs) throws SQLException {
+    double loss = rs.getDouble("loss");
+    boolean noLoss = rs.wasNull();
+    return new TrainingRun(
+        rs.getObject("id", UUID.class),
+        Status.valueOf(rs.getString("status").toUpperCase(Locale.ROOT)),
+        rs.getString("started_by"),
+        rs.getString("dataset_hash"),
+        rs.getString("adapter_id"),
+        rs.getString("backend"),
+        rs.getInt("step"),
+        rs.getInt("steps"),
+        noLoss ? null : loss,
+        rs.getString("message"),
+        instant(rs.getTimestamp("created_at")),
+        instant(rs.getTimestamp("started_at")),
+        instant(rs.getTimestamp("finished_at")));
+  }
+
+  private static Instant instant(Timestamp timestamp) {
+    return timestamp == null ? null : timestamp.toInstant();
+  }
+}

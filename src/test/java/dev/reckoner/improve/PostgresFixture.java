@@ -1,0 +1,64 @@
+package dev.reckoner.improve;
+
+import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
+import java.io.IOException;
+import java.util.UUID;
+import javax.sql.DataSource;
+import org.flywaydb.core.Flyway;
+import org.jdbi.v3.core.Jdbi;
+import org.jdbi.v3.postgres.PostgresPlugin;
+
+/**
+ * A real Postgres with the product's migrations, without Quarkus: one server for a test class, one
+ * database for a test.
+ */
+final class PostgresFixture implements AutoCloseable {
+
+  private final EmbeddedPostgres postgres;
+  private int databases;
+  Jdbi jdbi;
+
+  PostgresFixture() throws IOException {
+    postgres = EmbeddedPostgres.start();
+  }
+
+  /** Goes on with an empty database of its own. */
+  void fresh() {
+    String name = "test" + databases++;
+    Jdbi.create(postgres.getPostgresDatabase())
+        .useHandle(h -> h.execute("create database " + name));
+    DataSource dataSource = postgres.getDatabase("postgres", name);
+    Flyway.configure().dataSource(dataSource).load().migrate();
+    jdbi = Jdbi.create(dataSource).installPlugin(new PostgresPlugin());
+  }
+
+  /** An event and its analysis, in the state that the agent leaves them in. */
+  UUID analysis(String evidence, String chain) {
+    UUID id = UUID.randomUUID();
+    jdbi.useTransaction(
+        h -> {
+          h.execute(
+              "insert into inbox (event_key, event_id, event_source, event_type, subject, data,"
+                  + " raw_sha256) values (?, ?, 'test', 't', 's', '{}', '0')",
+              "test#" + id,
+              id.toString());
+          h.execute(
+              "insert into analysis (id, event_key, event_type, subject, title, evidence, chain,"
+                  + " answer, confidence, verified_steps, failed_steps, base_model_hash,"
+                  + " adapter_id, adapter_hash, prompt_version, grammar_version, sampler, seed,"
+                  + " engine_build, backend, prompt_tokens, generated_tokens, millis)"
+                  + " values (?, ?, 't', 's', 'title', cast(? as jsonb), ?, '1', 0.5, 1, 0,"
+                  + " 'base', 'base', '', '1', '1', '{}', 1, 'test', 'cpu', 1, 1, 1)",
+              id,
+              "test#" + id,
+              evidence,
+              chain);
+        });
+    return id;
+  }
+
+  @Override
+  public void close() throws IOException {
+    postgres.close();
+  }
+}
