@@ -14,8 +14,10 @@ import java.util.Objects;
  * @param question what the chain must answer; never blank
  * @param tables the tables, header row first
  * @param sentences the running text, one sentence an entry
+ * @param stance whether the conclusion must say a {@link Stance} and {@link Flag}s
  */
-public record Evidence(String title, String question, List<Table> tables, List<String> sentences) {
+public record Evidence(
+    String title, String question, List<Table> tables, List<String> sentences, boolean stance) {
 
   public Evidence {
     Objects.requireNonNull(title, "title");
@@ -24,6 +26,11 @@ public record Evidence(String title, String question, List<Table> tables, List<S
     }
     tables = List.copyOf(tables);
     sentences = List.copyOf(sentences);
+  }
+
+  /** Evidence that asks for an answer alone. */
+  public Evidence(String title, String question, List<Table> tables, List<String> sentences) {
+    this(title, question, tables, sentences, false);
   }
 
   /**
