@@ -9,11 +9,13 @@ import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 
 /**
- * Percentile bootstrap of a ratio of sums, seeded, so that the same outcomes give the same interval.
+ * Percentile bootstrap of a ratio of sums, seeded, so that the same outcomes give the same
+ * interval.
  *
- * <p>What is drawn again is the <em>group</em> (the page or issuer a problem comes from) and not the
- * problem: questions of one page succeed or fail together, and treating them as independent would
- * make every interval too narrow (the cluster bootstrap: Davison and Hinkley 1997, section 3.8).
+ * <p>What is drawn again is the <em>group</em> (the page or issuer a problem comes from) and not
+ * the problem: questions of one page succeed or fail together, and treating them as independent
+ * would make every interval too narrow (the cluster bootstrap: Davison and Hinkley 1997, section
+ * 3.8).
  *
  * @param resamples how often the groups are drawn again; 10,000 puts the error of an end point well
  *     below the width of an interval
@@ -32,11 +34,7 @@ record Bootstrap(int resamples, long seed) {
   /** The ratio over {@code items} with its interval. */
   <T> Interval of(List<T> items, Function<T, String> group, Ratio<T> ratio) {
     return interval(
-        sums(
-            items,
-            group,
-            List.of(ratio.numerator(), ratio.denominator())),
-        s -> s[0] / s[1]);
+        sums(items, group, List.of(ratio.numerator(), ratio.denominator())), s -> s[0] / s[1]);
   }
 
   /**
@@ -119,8 +117,6 @@ record Bootstrap(int resamples, long seed) {
   static double quantile(double[] sorted, double p) {
     double h = (sorted.length - 1) * p;
     int i = (int) Math.floor(h);
-    return i + 1 < sorted.length
-        ? sorted[i] + (h - i) * (sorted[i + 1] - sorted[i])
-        : sorted[i];
+    return i + 1 < sorted.length ? sorted[i] + (h - i) * (sorted[i + 1] - sorted[i]) : sorted[i];
   }
 }

@@ -9,8 +9,8 @@ import java.util.List;
  *
  * @param expectedError mean distance between confidence and accuracy over bins of equal size,
  *     weighted by bin (expected calibration error), 0..1; NaN without items
- * @param auroc probability that a right answer has a higher confidence than a wrong one (ties
- *     count half); 0.5 is worthless, 1 perfect; NaN where all are right or all wrong
+ * @param auroc probability that a right answer has a higher confidence than a wrong one (ties count
+ *     half); 0.5 is worthless, 1 perfect; NaN where all are right or all wrong
  * @param bins from low confidence to high
  */
 public record Calibration(double expectedError, double auroc, List<Bin> bins) {
@@ -57,8 +57,7 @@ public record Calibration(double expectedError, double auroc, List<Bin> bins) {
     double rankSum = 0;
     for (int from = 0; from < sorted.size(); ) {
       int to = from;
-      while (to < sorted.size()
-          && sorted.get(to).confidence() == sorted.get(from).confidence()) {
+      while (to < sorted.size() && sorted.get(to).confidence() == sorted.get(from).confidence()) {
         to++;
       }
       double meanRank = (from + 1 + to) / 2.0;

@@ -35,10 +35,12 @@ public class AdapterRegistry {
       """;
 
   private final Jdbi jdbi;
+  private final Outbox outbox;
   private final Ledger ledger;
 
-  AdapterRegistry(Jdbi jdbi, Ledger ledger) {
+  AdapterRegistry(Jdbi jdbi, Outbox outbox, Ledger ledger) {
     this.jdbi = jdbi;
+    this.outbox = outbox;
     this.ledger = ledger;
   }
 
@@ -236,11 +238,7 @@ public class AdapterRegistry {
         previous,
         kind == Ledger.Kind.PROMOTION ? "promotion" : "rollback",
         actor);
-    handle.execute(
-        "insert into outbox (topic, key, payload) values (?, ?, ?)",
-        AdapterRelease.TOPIC,
-        slot,
-        release.json());
+    outbox.announce(handle, AdapterRelease.TOPIC, AdapterRelease.EVENT_TYPE, slot, release.data());
     ledger.append(handle, kind, actor, release.adapterId(), release);
     return release;
   }

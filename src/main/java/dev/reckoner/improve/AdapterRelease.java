@@ -1,11 +1,13 @@
 package dev.reckoner.improve;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Instant;
 
 /**
- * A record of the {@code adapter-releases} topic: which adapter a slot is to serve from now on. The
- * topic is compacted and its key is the slot, so the last release of each slot stays.
+ * The payload of a CloudEvent on the {@code adapter-releases} topic: which adapter a slot is to
+ * serve from now on. The topic is compacted and its key is the slot, so the last release of each
+ * slot stays.
  *
  * <p>The files do not travel in the record; a replica fetches them from the registry by the
  * adapter's id and checks them against {@code sha256}.
@@ -24,21 +26,23 @@ public record AdapterRelease(
     Instant releasedAt) {
 
   public static final String TOPIC = "adapter-releases";
+  public static final String EVENT_TYPE = "dev.reckoner.adapter.released.v1";
   public static final String DEFAULT_SLOT = "default";
   public static final String BASE = "base";
 
-  public String json() {
-    return CanonicalJson.write(this);
+  /** The payload of the CloudEvent that announces it. */
+  JsonNode data() {
+    return CanonicalJson.MAPPER.valueToTree(this);
   }
 
   /**
-   * Reads a record of the topic.
+   * Reads the payload of a record of the topic.
    *
    * @throws IllegalArgumentException if it is not a release
    */
-  public static AdapterRelease parse(String json) {
+  public static AdapterRelease parse(JsonNode data) {
     try {
-      AdapterRelease release = CanonicalJson.MAPPER.readValue(json, AdapterRelease.class);
+      AdapterRelease release = CanonicalJson.MAPPER.treeToValue(data, AdapterRelease.class);
       if (release == null || release.slot() == null || release.adapterId() == null) {
         throw new IllegalArgumentException("an adapter release needs slot and adapterId");
       }

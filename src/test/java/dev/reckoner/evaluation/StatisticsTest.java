@@ -61,8 +61,7 @@ class StatisticsTest {
     List<Pair> pairs =
         IntStream.range(0, 100)
             .mapToObj(
-                i ->
-                    new Pair("g" + i, new Item("", i < 50 ? 1 : 0), new Item("", i < 55 ? 1 : 0)))
+                i -> new Pair("g" + i, new Item("", i < 50 ? 1 : 0), new Item("", i < 55 ? 1 : 0)))
             .toList();
     Interval difference =
         Bootstrap.DEFAULT.difference(pairs, Pair::group, Pair::first, Pair::second, MEAN);
@@ -74,8 +73,7 @@ class StatisticsTest {
 
   @Test
   void theSameOutcomesGiveTheSameInterval() {
-    List<Item> items =
-        IntStream.range(0, 40).mapToObj(i -> new Item("g" + i % 7, i % 3)).toList();
+    List<Item> items = IntStream.range(0, 40).mapToObj(i -> new Item("g" + i % 7, i % 3)).toList();
     assertThat(Bootstrap.DEFAULT.of(items, Item::group, MEAN))
         .isEqualTo(Bootstrap.DEFAULT.of(items, Item::group, MEAN));
   }

@@ -3,12 +3,12 @@ package dev.reckoner.improve;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -32,7 +32,7 @@ class AdapterRegistryTest {
   @BeforeEach
   void fill() {
     database.fresh();
-    registry = new AdapterRegistry(database.jdbi, new Ledger());
+    registry = new AdapterRegistry(database.jdbi, new Outbox(), new Ledger());
     register("a1", true);
     register("a2", true);
     register("bad", false);
@@ -122,16 +122,24 @@ class AdapterRegistryTest {
   }
 
   private List<AdapterRelease> announcements() {
-    try (Stream<String> payloads =
-        database.jdbi.withHandle(
-            h ->
-                h
-                    .createQuery("select payload from outbox where topic = ? order by id")
-                    .bind(0, AdapterRelease.TOPIC)
-                    .mapTo(String.class)
-                    .list()
-                    .stream())) {
-      return payloads.map(AdapterRelease::parse).toList();
+    return database.jdbi.withHandle(
+        h ->
+            h
+                .createQuery("select payload from outbox where topic = ? and key = ? order by id")
+                .bind(0, AdapterRelease.TOPIC)
+                .bind(1, AdapterRelease.DEFAULT_SLOT)
+                .mapTo(String.class)
+                .list()
+                .stream()
+                .map(AdapterRegistryTest::release)
+                .toList());
+  }
+
+  private static AdapterRelease release(String cloudEvent) {
+    try {
+      return AdapterRelease.parse(CanonicalJson.MAPPER.readTree(cloudEvent).get("data"));
+    } catch (JsonProcessingException e) {
+      throw new AssertionError(e);
     }
   }
 
