@@ -1,0 +1,117 @@
+package dev.reckoner.gemma;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.reckoner.tensor.SafetensorsException;
+import dev.reckoner.tensor.SafetensorsFile;
+import dev.reckoner.tensor.WeightSource;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+
+/**
+ * The weights of a Hugging Face directory: {@code model.safetensors}, or the shards of its index.
+ */
+final class Checkpoint implements Weights {
+  private static final List<String> PREFIXES = List.of("", "language_model.", "model.language_");
+
+  private final Path dir;
+  private final Map<Path, SafetensorsFile> files;
+  private final Map<String, SafetensorsFile.Entry> entries = new LinkedHashMap<>();
+  private final String prefix;
+
+  private Checkpoint(Path dir, Map<Path, SafetensorsFile> files) {
+    this.dir = dir;
+    this.files = files;
+    files.values().forEach(f -> entries.putAll(f.entries()));
+    prefix =
+        PREFIXES.stream()
+            .filter(p -> entries.containsKey(p + "model.embed_tokens.weight"))
+            .findFirst()
+            .orElse("");
+  }
+
+  static Checkpoint open(Path dir) {
+    Map<Path, SafetensorsFile> files = new LinkedHashMap<>();
+    try {
+      for (Path file : weightFiles(dir)) {
+        files.put(file, SafetensorsFile.open(file));
+      }
+      return new Checkpoint(dir, files);
+    } catch (RuntimeException e) {
+      files.values().forEach(SafetensorsFile::close);
+      throw e;
+    }
+  }
+
+  private static Iterable<Path> weightFiles(Path dir) {
+    Path index = dir.resolve("model.safetensors.index.json");
+    if (!Files.exists(index)) {
+      return List.of(dir.resolve("model.safetensors"));
+    }
+    try {
+      JsonNode map = new ObjectMapper().readTree(Files.readAllBytes(index)).path("weight_map");
+      TreeSet<Path> files = new TreeSet<>();
+      map.forEach(name -> files.add(dir.resolve(name.asText())));
+      if (files.isEmpty()) {
+        throw new ModelFormatException(index + ": weight_map is missing or empty");
+      }
+      return files;
+    } catch (IOException e) {
+      throw new ModelFormatException(
+          "%s: %s".formatted(index, String.valueOf(e.getMessage()).lines().findFirst().orElse("")),
+          e);
+    }
+  }
+
+  private SafetensorsFile.Entry entry(String name) {
+    SafetensorsFile.Entry entry = entries.get(prefix + name);
+    if (entry == null) {
+      throw new SafetensorsException(
+          "%s: tensor %s is missing".formatted(dir.resolve("model.safetensors"), prefix + name));
+    }
+    return entry;
+  }
+
+  @Override
+  public WeightSource matrix(String name, int rows, int columns) {
+    return entry(name).weights(rows, columns);
+  }
+
+  @Override
+  public float[] vector(String name, int size) {
+    return entry(name).values(size);
+  }
+
+  @Override
+  public String hash() {
+    MessageDigest sha = Sha256.digest();
+    byte[] buffer = new byte[1 << 20];
+    update(sha, dir.resolve("config.json"), buffer);
+    files.keySet().forEach(f -> update(sha, f, buffer));
+    return HexFormat.of().formatHex(sha.digest());
+  }
+
+  private static void update(MessageDigest sha, Path file, byte[] buffer) {
+    try (InputStream in = Files.newInputStream(file)) {
+      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+        sha.update(buffer, 0, n);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(file + " cannot be read", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    files.values().forEach(SafetensorsFile::close);
+  }
+}

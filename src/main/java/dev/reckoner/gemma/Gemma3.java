@@ -1,0 +1,269 @@
+package dev.reckoner.gemma;
+
+import dev.reckoner.tensor.Backend;
+import dev.reckoner.tensor.CacheBatch;
+import dev.reckoner.tensor.DType;
+import dev.reckoner.tensor.Indices;
+import dev.reckoner.tensor.KeyValues;
+import dev.reckoner.tensor.Precision;
+import dev.reckoner.tensor.Tensor;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A Gemma 3 text model on a backend: weights, and the forward pass that serves it. Training is
+ * {@link TrainingPass}. Used by one thread at a time.
+ */
+public final class Gemma3 implements AutoCloseable {
+  private final GemmaConfig config;
+  private final Backend backend;
+  private final ModelParts parts;
+  private final Precision precision;
+  private final Tensor ropeLocal;
+  private final Tensor ropeGlobal;
+  private String hash;
+
+  private Gemma3(
+      GemmaConfig config, Backend backend, ModelParts parts, Precision precision, String hash) {
+    this.config = config;
+    this.backend = backend;
+    this.parts = parts;
+    this.precision = precision;
+    this.hash = hash;
+    ropeLocal = rope(config.ropeThetaLocal(), 1);
+    ropeGlobal = rope(config.ropeThetaGlobal(), config.ropeScaling());
+  }
+
+  private Tensor rope(double theta, double factor) {
+    Tensor table = backend.floats(config.maxPositions(), config.headDim());
+    backend.upload(Rope.table(config.maxPositions(), config.headDim(), theta, factor), table);
+    return table;
+  }
+
+  /**
+   * Loads a Hugging Face directory with frozen weights.
+   *
+   * @throws ModelFormatException or {@link dev.reckoner.tensor.SafetensorsException}, one line that
+   *     names file and tensor
+   */
+  public static Gemma3 load(Path dir, Backend backend, Precision precision) {
+    GemmaConfig config = GemmaConfig.read(dir);
+    try (Weights weights = Checkpoint.open(dir)) {
+      ModelParts parts = ModelParts.frozen(config, weights, backend, precision);
+      return new Gemma3(config, backend, parts, precision, weights.hash());
+    }
+  }
+
+  /** Loads a Hugging Face directory so that every parameter can be trained. */
+  public static Gemma3 loadTrainable(Path dir, Backend backend) {
+    GemmaConfig config = GemmaConfig.read(dir);
+    try (Weights weights = Checkpoint.open(dir)) {
+      ModelParts parts = ModelParts.trainable(config, weights, backend);
+      return new Gemma3(config, backend, parts, Precision.FP32, weights.hash());
+    }
+  }
+
+  /** A frozen model of that shape with random weights: for benchmarks and tests. */
+  public static Gemma3 random(GemmaConfig config, Backend backend, Precision precision, long seed) {
+    try (Weights weights = Weights.random(config, seed)) {
+      ModelParts parts = ModelParts.frozen(config, weights, backend, precision);
+      return new Gemma3(config, backend, parts, precision, weights.hash());
+    }
+  }
+
+  /** A model of that shape with random weights, to be trained from scratch. */
+  public static Gemma3 randomTrainable(GemmaConfig config, Backend backend, long seed) {
+    try (Weights weights = Weights.random(config, seed)) {
+      ModelParts parts = ModelParts.trainable(config, weights, backend);
+      return new Gemma3(config, backend, parts, Precision.FP32, weights.hash());
+    }
+  }
+
+  public GemmaConfig config() {
+    return config;
+  }
+
+  public Backend backend() {
+    return backend;
+  }
+
+  /** How the linear layers' weights are held. */
+  public Precision precision() {
+    return precision;
+  }
+
+  /** SHA-256 over configuration and weights as loaded, in hexadecimal. */
+  public String hash() {
+    return hash;
+  }
+
+  /** All parameters where the model was made trainable, else null. */
+  public Parameters parameters() {
+    return parts.parameters();
+  }
+
+  /** To be called when {@link #parameters} have changed. */
+  public void refresh() {
+    hash = "modified";
+    parts.refresh(backend);
+  }
+
+  ModelParts parts() {
+    return parts;
+  }
+
+  Tensor rope(int layer) {
+    return config.global(layer) ? ropeGlobal : ropeLocal;
+  }
+
+  /**
+   * Writes {@code config.json} and sharded or single safetensors of a trainable model.
+   *
+   * @param type F32 or BF16
+   * @param shardBytes tensors of one file, at most (unless one tensor alone is larger)
+   */
+  public void save(Path dir, DType type, long shardBytes) {
+    ModelWriter.write(dir, config, parts.parameters(), type, shardBytes);
+  }
+
+  /** A cache for a sequence of at most {@code maxTokens} tokens. */
+  public KvCache newCache(int maxTokens) {
+    if (maxTokens > config.maxPositions()) {
+      throw new IllegalArgumentException(
+          "the model has %d positions, %d were asked for"
+              .formatted(config.maxPositions(), maxTokens));
+    }
+    KeyValues store =
+        backend.keyValues(config.layers(), config.kvHeads(), config.headDim(), maxTokens);
+    return new KvCache(backend, store);
+  }
+
+  /**
+   * One inference step: every segment's tokens are appended to its cache, in one pass over the
+   * weights. The result for a segment does not depend on the others.
+   *
+   * @return for each segment its wanted logits, {@code [segment.logits()][vocabulary or
+   *     candidates]}
+   */
+  public List<float[][]> forward(List<Segment> segments) {
+    InferencePlan plan = InferencePlan.of(segments);
+    try (Indices ids = backend.indices(plan.tokens());
+        Indices positions = backend.indices(plan.positions());
+        CacheBatch batch = backend.batch(plan.stores(), plan.starts(), plan.past())) {
+      int t = plan.tokens().length;
+      try (Tensor x = backend.activations(t, config.hidden())) {
+        backend.embed(parts.embedding(), ids, config.embeddingScale(), x);
+        for (int l = 0; l < config.layers(); l++) {
+          layer(l, plan, positions, batch, x);
+        }
+        segments.forEach(s -> s.cache().appended(s.tokens().length));
+        return head(plan, x);
+      }
+    }
+  }
+
+  /** One decoder layer in place on the residual stream x {@code [T, hidden]}. */
+  private void layer(int l, InferencePlan plan, Indices positions, CacheBatch batch, Tensor x) {
+    Layer w = parts.layers().get(l);
+    int t = x.rows();
+    int q = config.queryWidth();
+    int kv = config.keyWidth();
+    float eps = config.normEpsilon();
+    try (Tensor h = backend.activations(t, config.hidden());
+        Tensor branch = backend.activations(t, config.hidden())) {
+      try (Tensor qkv = backend.activations(t, q + 2 * kv);
+          Tensor queries = backend.activations(t, q);
+          Tensor keys = backend.activations(t, kv);
+          Tensor attended = backend.activations(t, q)) {
+        backend.rmsNorm(x, w.inputNorm(), eps, h, null);
+        plan.linear(backend, w.qkv(), l, Site.QKV, h, qkv);
+        backend.qkNormRope(qkv, w.qNorm(), w.kNorm(), eps, positions, rope(l), queries, keys, null);
+        backend.appendKeyValues(batch, l, keys, qkv.columns(q + kv, q + 2 * kv));
+        backend.cachedAttention(
+            batch,
+            l,
+            queries,
+            config.headDim(),
+            config.window(l),
+            config.attentionScale(),
+            attended);
+        plan.linear(backend, w.o(), l, Site.O, attended, branch);
+      }
+      backend.rmsNormAdd(branch, w.postAttentionNorm(), eps, x, x, null);
+      try (Tensor gateUp = backend.activations(t, 2 * config.feedForward());
+          Tensor activated = backend.activations(t, config.feedForward())) {
+        backend.rmsNorm(x, w.preFeedForwardNorm(), eps, h, null);
+        plan.linear(backend, w.gateUp(), l, Site.GATE_UP, h, gateUp);
+        backend.geglu(gateUp, activated);
+        plan.linear(backend, w.down(), l, Site.DOWN, activated, branch);
+      }
+      backend.rmsNormAdd(branch, w.postFeedForwardNorm(), eps, x, x, null);
+    }
+  }
+
+  /** Final norm and head, for the wanted rows alone. */
+  private List<float[][]> head(InferencePlan plan, Tensor x) {
+    int rows = plan.logitRows().length;
+    List<float[][]> logits = new ArrayList<>();
+    if (rows == 0) {
+      plan.segments().forEach(s -> logits.add(new float[0][]));
+      return plan.inCallersOrder(logits);
+    }
+    try (Indices wanted = backend.indices(plan.logitRows());
+        Tensor last = backend.activations(rows, config.hidden());
+        Tensor h = backend.activations(rows, config.hidden())) {
+      backend.gatherRows(x, wanted, last);
+      backend.rmsNorm(last, parts.finalNorm(), config.normEpsilon(), h, null);
+      int row = 0;
+      List<Segment> segments = plan.segments();
+      for (int s = 0; s < segments.size(); ) {
+        int end = s;
+        int n = 0;
+        do {
+          n += segments.get(end++).logits();
+        } while (end < segments.size()
+            && segments.get(s).candidates() == null
+            && segments.get(end).candidates() == null);
+        float[][] values = n == 0 ? new float[0][] : project(h.rows(row, row + n), segments.get(s));
+        row += n;
+        int at = 0;
+        for (; s < end; s++) {
+          float[][] own = new float[segments.get(s).logits()][];
+          System.arraycopy(values, at, own, 0, own.length);
+          at += own.length;
+          logits.add(own);
+        }
+      }
+    }
+    return plan.inCallersOrder(logits);
+  }
+
+  private float[][] project(Tensor h, Segment segment) {
+    int[] candidates = segment.candidates();
+    int columns = candidates == null ? config.vocabulary() : candidates.length;
+    float[] flat = new float[Math.multiplyExact(h.rows(), columns)];
+    try (Tensor logits = backend.activations(h.rows(), columns)) {
+      if (candidates == null) {
+        backend.linear(parts.embedding(), h, 1, 0, logits);
+      } else {
+        try (Indices rows = backend.indices(candidates)) {
+          backend.linearRows(parts.embedding(), rows, h, logits);
+        }
+      }
+      backend.download(logits, flat);
+    }
+    float[][] values = new float[h.rows()][columns];
+    for (int r = 0; r < values.length; r++) {
+      System.arraycopy(flat, r * columns, values[r], 0, columns);
+    }
+    return values;
+  }
+
+  @Override
+  public void close() {
+    parts.close();
+    ropeLocal.close();
+    ropeGlobal.close();
+  }
+}

@@ -1,0 +1,266 @@
+package dev.reckoner.tensor;
+
+import java.util.List;
+
+/**
+ * The operations a Gemma 3 model is made of, forward and backward side by side, over packed tokens:
+ * an activation is {@code [T, features]} where T counts the tokens of all sequences of a batch. The
+ * model is written once against this interface; every backend gives an operation the same meaning
+ * ({@link CpuBackend} is the reference).
+ *
+ * <p>Memory is explicit: whoever gets a {@link Tensor}, {@link Indices}, {@link Matrix}, {@link
+ * KeyValues} or {@link CacheBatch} closes it. Unless an operation says otherwise its outputs are
+ * overwritten and must not overlap its inputs. Arguments named {@code beta} scale what the output
+ * held before (0 ignores it, even NaN). Weight gradients are fp32 and always accumulate. A backend
+ * is used by one thread at a time; operations may run asynchronously, {@link #download} and the
+ * methods returning a number wait for them.
+ *
+ * <p>The result for one token never depends on which other tokens are in the batch: reductions run
+ * in a fixed order.
+ */
+public interface Backend extends AutoCloseable {
+  /** {@code cpu} or {@code cuda}. */
+  String name();
+
+  /** One line for people: device, width or memory, threads. */
+  String description();
+
+  // ---- memory
+
+  /** An activation {@code [rows, columns]}, contents undefined. */
+  Tensor activations(int rows, int columns);
+
+  /** An fp32 tensor {@code [rows, columns]} of zeros: parameters, gradients, statistics. */
+  Tensor floats(int rows, int columns);
+
+  Indices indices(int[] values);
+
+  /** Copies {@code from}, row-major and dense, into {@code to}. */
+  void upload(float[] from, Tensor to);
+
+  /** Copies {@code from} into {@code to}, row-major and dense. */
+  void download(Tensor from, float[] to);
+
+  void fill(Tensor t, float value);
+
+  void copy(Tensor from, Tensor to);
+
+  /** {@code y += x}. */
+  void add(Tensor x, Tensor y);
+
+  /** {@code out[i] = from[rows[i]]}. */
+  void gatherRows(Tensor from, Indices rows, Tensor out);
+
+  /** {@code out[rows[i]] = from[i]}; rows are distinct, other rows of {@code out} stay. */
+  void scatterRows(Tensor from, Indices rows, Tensor out);
+
+  // ---- weights
+
+  /** A frozen NF4 matrix: the given tensors stacked by rows (q, k and v; or gate and up). */
+  Matrix nf4(List<Nf4Tensor> stacked);
+
+  /** A frozen matrix of the sources stacked by rows. {@code precision} is BF16 or FP32. */
+  Matrix dense(List<WeightSource> stacked, Precision precision);
+
+  /**
+   * A matrix whose values are {@code master} (contiguous fp32 {@code [out, in]}, owned by the
+   * caller): a view where the backend computes in fp32, else a copy in its compute type that {@link
+   * #refresh} brings up to date.
+   */
+  Matrix trainable(Tensor master);
+
+  /** Takes over the master values of a {@link #trainable} matrix after they changed. */
+  void refresh(Matrix trainable);
+
+  // ---- embedding
+
+  /** {@code out[t] = scale * table[ids[t]]}; table {@code [vocabulary, hidden]}. */
+  void embed(Matrix table, Indices ids, float scale, Tensor out);
+
+  /** {@code dTable[ids[t]] += scale * dOut[t]}, in a fixed order. */
+  void embedGradient(Tensor dOut, Indices ids, float scale, Tensor dTable);
+
+  // ---- linear
+
+  /** {@code y = alpha * x W^T + beta * y}: x {@code [T, in]}, y {@code [T, out]}. */
+  void linear(Matrix w, Tensor x, float alpha, float beta, Tensor y);
+
+  /** {@code dx = alpha * dy W + beta * dx}. */
+  void linearInputGradient(Matrix w, Tensor dy, float alpha, float beta, Tensor dx);
+
+  /** {@code dw += alpha * dy^T x}: dw fp32 {@code [out, in]}. */
+  void linearWeightGradient(Tensor dy, Tensor x, float alpha, Tensor dw);
+
+  /**
+   * Only some output features: {@code y[t, j] = x[t] . W[rows[j]]}, equal bit for bit to those
+   * columns of {@link #linear}.
+   */
+  void linearRows(Matrix w, Indices rows, Tensor x, Tensor y);
+
+  // ---- norms
+
+  /**
+   * {@code out = x * rstd * (1 + weight)}, {@code rstd = 1/sqrt(mean(x^2) + eps)} per row, in fp32.
+   *
+   * @param weight fp32 {@code [1, features]}
+   * @param rstd fp32 {@code [T, 1]} kept for the backward pass, or null
+   */
+  void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out, Tensor rstd);
+
+  /**
+   * {@code out = residual + rmsNorm(x)}; {@code out} may be {@code residual}. {@code rstd} as
+   * above.
+   */
+  void rmsNormAdd(Tensor x, Tensor weight, float eps, Tensor residual, Tensor out, Tensor rstd);
+
+  /**
+   * Backward of {@link #rmsNorm} (and of {@link #rmsNormAdd} with respect to x): {@code dx = beta *
+   * dx + ...}.
+   *
+   * @param dWeight accumulates the weight's gradient, or null
+   */
+  void rmsNormGradient(
+      Tensor dOut, Tensor x, Tensor weight, Tensor rstd, float beta, Tensor dx, Tensor dWeight);
+
+  // ---- attention
+
+  /**
+   * Normalises each head of q and k over the head's dimensions and rotates them (half-split RoPE).
+   *
+   * @param qkv {@code [T, (heads + 2 kvHeads) * headDim]}: q heads, k heads, v heads
+   * @param qWeight fp32 {@code [1, headDim]}, likewise kWeight; scaled by 1 + weight
+   * @param rope fp32 {@code [maxPositions, headDim]}: headDim/2 cosines, then headDim/2 sines
+   * @param q out {@code [T, heads * headDim]}
+   * @param k out {@code [T, kvHeads * headDim]}
+   * @param rstd fp32 {@code [T, heads + kvHeads]} kept for the backward pass, or null
+   */
+  void qkNormRope(
+      Tensor qkv,
+      Tensor qWeight,
+      Tensor kWeight,
+      float eps,
+      Indices positions,
+      Tensor rope,
+      Tensor q,
+      Tensor k,
+      Tensor rstd);
+
+  /**
+   * Backward: writes the q and k columns of {@code dQkv}, leaves its v columns.
+   *
+   * @param dqWeight accumulates, or null; likewise dkWeight
+   */
+  void qkNormRopeGradient(
+      Tensor dq,
+      Tensor dk,
+      Tensor qkv,
+      Tensor qWeight,
+      Tensor kWeight,
+      Indices positions,
+      Tensor rope,
+      Tensor rstd,
+      Tensor dQkv,
+      Tensor dqWeight,
+      Tensor dkWeight);
+
+  /**
+   * Causal attention within each packed sequence, grouped-query: query head h reads kv head {@code
+   * h / (heads / kvHeads)}. Key j is visible to query i iff {@code j <= i} and (window = 0 or
+   * {@code j > i - window}).
+   *
+   * @param q {@code [T, heads * headDim]}; k and v {@code [T, kvHeads * headDim]} (may be views)
+   * @param sequences cumulative starts: sequence s owns rows {@code [values[s], values[s+1])}
+   * @param out {@code [T, heads * headDim]}
+   * @param logSumExp fp32 {@code [T, heads]} of the scaled scores, kept for the backward pass
+   */
+  void attention(
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Indices sequences,
+      int headDim,
+      int window,
+      float scale,
+      Tensor out,
+      Tensor logSumExp);
+
+  void attentionGradient(
+      Tensor dOut,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Tensor out,
+      Tensor logSumExp,
+      Indices sequences,
+      int headDim,
+      int window,
+      float scale,
+      Tensor dq,
+      Tensor dk,
+      Tensor dv);
+
+  // ---- cached attention (inference)
+
+  KeyValues keyValues(int layers, int kvHeads, int headDim, int capacity);
+
+  /** Copies the first {@code tokens} tokens of every layer. */
+  void copyKeyValues(KeyValues from, KeyValues to, int tokens);
+
+  /**
+   * @param caches one a segment, distinct
+   * @param starts segments + 1 cumulative row numbers
+   * @param past tokens already in each cache
+   */
+  CacheBatch batch(List<KeyValues> caches, int[] starts, int[] past);
+
+  /** Stores the step's keys and values {@code [T, kvHeads * headDim]} behind the past ones. */
+  void appendKeyValues(CacheBatch batch, int layer, Tensor k, Tensor v);
+
+  /** Attention of the step's queries over past and appended keys; masks as {@link #attention}. */
+  void cachedAttention(
+      CacheBatch batch, int layer, Tensor q, int headDim, int window, float scale, Tensor out);
+
+  // ---- feed-forward
+
+  /** {@code out = gelu_tanh(gate) * up}: gateUp {@code [T, 2F]}, out {@code [T, F]}. */
+  void geglu(Tensor gateUp, Tensor out);
+
+  void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp);
+
+  // ---- LoRA dropout
+
+  /**
+   * {@code out = x * mask / (1 - p)} where the mask of element (t, c) is drawn from {@link
+   * Dropout#keep}; {@code out} may be {@code x}. Its own backward, with the same seed. {@code beta}
+   * accumulates.
+   */
+  void dropout(Tensor x, float p, long seed, float beta, Tensor out);
+
+  // ---- loss and optimiser
+
+  /**
+   * Softmax cross-entropy of each row; the logits are overwritten by their gradient times the row's
+   * weight: {@code weights[i] * (softmax - onehot)}.
+   *
+   * @param logits {@code [N, vocabulary]}
+   * @param weights fp32 {@code [N, 1]}
+   * @param losses fp32 {@code [N, 1]}: {@code -log p(target)}, unweighted
+   */
+  void crossEntropy(Tensor logits, Indices targets, Tensor weights, Tensor losses);
+
+  /** Sum of squares over a contiguous fp32 tensor, accumulated in double in a fixed order. */
+  double sumOfSquares(Tensor t);
+
+  /**
+   * One AdamW update over contiguous fp32 tensors of equal size; the gradient is multiplied by
+   * {@code gradientScale} first (clipping, averaging).
+   */
+  void adamW(
+      Tensor parameters, Tensor gradients, Tensor m, Tensor v, AdamW step, float gradientScale);
+
+  /** Waits until all operations are done. */
+  void synchronize();
+
+  @Override
+  void close();
+}
