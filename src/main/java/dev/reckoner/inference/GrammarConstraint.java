@@ -13,6 +13,9 @@ import java.util.Objects;
  */
 public final class GrammarConstraint implements TextConstraint {
 
+  /** A rule may force text for ever; more than this at once helps nobody. */
+  private static final int MAX_FORCED = 4096;
+
   private final Ways start;
   private final String version;
 
@@ -117,7 +120,8 @@ public final class GrammarConstraint implements TextConstraint {
     public String forced() {
       StringBuilder text = new StringBuilder();
       Ways at = this;
-      while (!at.accepting
+      while (text.length() < MAX_FORCED
+          && !at.accepting
           && at.open.size() == 1
           && at.open.getFirst().top() instanceof Rule.Literal literal) {
         text.append(literal.rest());

@@ -18,6 +18,15 @@ public class InferenceException extends RuntimeException {
     }
   }
 
+  /** Prompt and answer do not fit the model. */
+  public static final class TooLong extends InferenceException {
+    public TooLong(int prompt, int answer, int positions) {
+      super(
+          "a prompt of %d tokens and an answer of up to %d do not fit the model's %d positions"
+              .formatted(prompt, answer, positions));
+    }
+  }
+
   /** The engine was closed before the request ended. */
   public static final class Closed extends InferenceException {
     public Closed() {

@@ -96,6 +96,25 @@ final class TokenTrie {
     return ids;
   }
 
+  /** Whether {@code state} allows a token of more than {@code length} characters. */
+  boolean reachesBeyond(TextConstraint.State state, int length) {
+    return reachesBeyond(0, state, length);
+  }
+
+  private boolean reachesBeyond(int parent, TextConstraint.State state, int left) {
+    for (int at = child[parent]; at != NONE; at = sibling[at]) {
+      TextConstraint.State after = state.next(character[at]);
+      if (after == null) {
+        continue;
+      }
+      if ((left <= 0 && token[at] != NONE)
+          || (child[at] != NONE && reachesBeyond(at, after, left - 1))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   private final class Walk {
     int[] found = new int[256];
     int count;

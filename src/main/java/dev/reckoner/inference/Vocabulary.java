@@ -1,0 +1,81 @@
+package dev.reckoner.inference;
+
+import dev.reckoner.gemma.GemmaTokenizer;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/** The tokens of a tokenizer by what a model may do with them. */
+final class Vocabulary {
+
+  private final GemmaTokenizer tokenizer;
+  private final TokenTrie trie;
+  private final String[] pieces;
+  private final int[] free;
+
+  Vocabulary(GemmaTokenizer tokenizer) {
+    this.tokenizer = tokenizer;
+    this.pieces = new String[tokenizer.vocabularySize()];
+    Map<String, Integer> byText = new HashMap<>();
+    for (int id = 0; id < pieces.length; id++) {
+      String text = tokenizer.special(id) ? null : wholeCharacters(tokenizer.bytes(id));
+      if (text == null) {
+        continue;
+      }
+      Integer twin = byText.putIfAbsent(text, id);
+      if (twin == null) {
+        pieces[id] = text;
+      } else if (Arrays.equals(tokenizer.encode(text, false), new int[] {id})) {
+        // A character's own piece and its byte-fallback piece read the same: keep the one that the
+        // tokenizer writes.
+        pieces[twin] = null;
+        pieces[id] = text;
+        byText.put(text, id);
+      }
+    }
+    this.trie = new TokenTrie(pieces);
+    int[] stops = tokenizer.stopIds();
+    this.free =
+        IntStream.range(0, pieces.length)
+            .filter(id -> !tokenizer.special(id) || contains(stops, id))
+            .toArray();
+  }
+
+  private static String wholeCharacters(byte[] utf8) {
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
+    } catch (CharacterCodingException e) {
+      return null; // part of a character
+    }
+  }
+
+  private static boolean contains(int[] ids, int id) {
+    return Arrays.stream(ids).anyMatch(i -> i == id);
+  }
+
+  GemmaTokenizer tokenizer() {
+    return tokenizer;
+  }
+
+  TokenTrie trie() {
+    return trie;
+  }
+
+  /** The text of a token that the trie offers. */
+  String piece(int id) {
+    return pieces[id];
+  }
+
+  /** What may be written without a constraint: all text and the stop tokens, ascending. */
+  int[] free() {
+    return free;
+  }
+
+  boolean isStop(int id) {
+    return contains(tokenizer.stopIds(), id);
+  }
+}
