@@ -1,9 +1,7 @@
 package dev.reckoner.reasoning;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Writes a chain step by step, naming the steps and computing results exactly as the grammar does.
@@ -13,8 +11,7 @@ public final class ChainWriter {
 
   private final Calculator calculator = new Calculator();
   private final List<Step> steps = new ArrayList<>();
-  private final Map<String, Figure> names = new HashMap<>();
-  private final Map<String, Outcome> outcomes = new HashMap<>();
+  private Workings workings = Workings.NONE;
 
   /** Cites a figure that {@link Figures} found; returns the step's name. */
   public String cite(Figures.Found found) {
@@ -23,8 +20,7 @@ public final class ChainWriter {
 
   /** Cites a figure; returns the step's name. */
   public String cite(Figure figure, Place place) {
-    String name = nextName();
-    return add(new Step.Cite(name, figure, place));
+    return add(new Step.Cite(nextName(), figure, place), false);
   }
 
   /**
@@ -33,13 +29,14 @@ public final class ChainWriter {
    * @throws ExpressionException where the expression cannot be read
    */
   public String compute(String expression) throws ExpressionException {
-    Outcome result = calculator.evaluate(expression, names).result();
-    return add(new Step.Compute(nextName(), expression, result));
+    Calculator.Evaluation evaluation = calculator.evaluate(expression, workings::quantity);
+    Step.Compute step = new Step.Compute(nextName(), expression, evaluation.result());
+    return add(step, evaluation.plain());
   }
 
-  /** What the step of that name came to. */
+  /** What the step of that name came to; {@code null} where there is none. */
   public Outcome outcome(String name) {
-    return outcomes.get(name);
+    return workings.outcome(name);
   }
 
   /** Adds an inference. */
@@ -55,10 +52,10 @@ public final class ChainWriter {
 
   /** Concludes with an earlier step, a stance and flags, and returns the chain. */
   public Chain conclude(String name, Stance stance, List<Flag> flags) {
-    if (!outcomes.containsKey(name)) {
+    if (workings.outcome(name) == null) {
       throw new IllegalArgumentException("no step is named " + name);
     }
-    return end(new Step.Conclude(name, outcomes.get(name), stance, flags));
+    return end(new Step.Conclude(name, workings.outcome(name), stance, flags));
   }
 
   /** Concludes with {@code yes}, {@code no} or {@code not stated}, and returns the chain. */
@@ -71,19 +68,16 @@ public final class ChainWriter {
     return new Chain(steps);
   }
 
-  private String add(Step step) {
+  private String add(Step step, boolean plain) {
     steps.add(step);
-    outcomes.put(step.name(), step.outcome());
-    if (step.outcome() instanceof Figure figure) {
-      names.put(step.name(), figure);
-    }
+    workings = workings.with(step.name(), step.outcome(), plain);
     return step.name();
   }
 
   private String nextName() {
-    if (outcomes.size() == Names.MAX) {
+    if (workings.size() == Names.MAX) {
       throw new IllegalArgumentException("a chain has at most " + Names.MAX + " named steps");
     }
-    return Names.of(outcomes.size());
+    return Names.of(workings.size());
   }
 }
