@@ -1,0 +1,85 @@
+package dev.reckoner.corpus;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * Fills wordings: {@code [a|b]} is a choice, which may nest and may have an empty side; {@code {x}}
+ * is a slot.
+ */
+final class Wording {
+
+  private Wording() {}
+
+  /**
+   * One of the texts that a wording allows.
+   *
+   * @throws IllegalArgumentException if brackets do not match or a slot has no value
+   */
+  static String expand(String wording, Map<String, String> slots, SplittableRandom random) {
+    StringBuilder out = new StringBuilder();
+    int end = expand(wording, 0, out, slots, random);
+    if (end != wording.length()) {
+      throw new IllegalArgumentException("unbalanced ']' or '|' in: " + wording);
+    }
+    return out.toString().replaceAll(" {2,}", " ").strip();
+  }
+
+  /** One entry of a list. */
+  static <T> T pick(List<T> list, SplittableRandom random) {
+    return list.get(random.nextInt(list.size()));
+  }
+
+  /** Expands up to the end, or to the {@code |} or {@code ]} of the choice it stands in. */
+  private static int expand(
+      String wording,
+      int from,
+      StringBuilder out,
+      Map<String, String> slots,
+      SplittableRandom random) {
+    int i = from;
+    while (i < wording.length()) {
+      char c = wording.charAt(i);
+      if (c == '[') {
+        List<String> sides = new ArrayList<>();
+        do {
+          int start = i + 1;
+          i = sideEnd(wording, start);
+          sides.add(wording.substring(start, i));
+        } while (wording.charAt(i) == '|');
+        i++;
+        expand(pick(sides, random), 0, out, slots, random);
+      } else if (c == '{') {
+        int close = wording.indexOf('}', i);
+        String name = wording.substring(i + 1, close);
+        String value = slots.get(name);
+        if (value == null) {
+          throw new IllegalArgumentException("no value for {" + name + "} in: " + wording);
+        }
+        out.append(value);
+        i = close + 1;
+      } else if (c == ']') {
+        return i;
+      } else {
+        out.append(c);
+        i++;
+      }
+    }
+    return i;
+  }
+
+  /** Where the side of a choice that begins at {@code from} ends: its {@code |} or {@code ]}. */
+  private static int sideEnd(String wording, int from) {
+    int depth = 0;
+    for (int i = from; i < wording.length(); i++) {
+      char c = wording.charAt(i);
+      if (depth == 0 && (c == '|' || c == ']')) {
+        return i;
+      }
+      depth += c == '[' ? 1 : c == ']' ? -1 : 0;
+    }
+    throw new IllegalArgumentException("a '[' is never closed in: " + wording);
+  }
+}

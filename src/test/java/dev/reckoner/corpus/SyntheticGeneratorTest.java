@@ -1,0 +1,76 @@
+package dev.reckoner.corpus;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.reckoner.corpus.SyntheticGenerator.Solved;
+import dev.reckoner.corpus.SyntheticGenerator.Split;
+import dev.reckoner.reasoning.Outcome;
+import dev.reckoner.reasoning.PromptFormat;
+import dev.reckoner.reasoning.Verdict;
+import dev.reckoner.reasoning.Verifier;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+
+class SyntheticGeneratorTest {
+
+  private static List<Solved> problems(long seed, Split split, int count) {
+    SyntheticGenerator generator = new SyntheticGenerator("finance", seed, split);
+    return LongStream.range(0, count).mapToObj(generator::problem).toList();
+  }
+
+  @Test
+  void everyChainVerifiesAndConcludesTheGoldAnswer() {
+    Verifier verifier = new Verifier();
+    for (Solved solved : problems(1, Split.TRAIN, 200)) {
+      assertThat(verifier.verify(solved.problem().evidence(), solved.chain()))
+          .as(solved.chain().text())
+          .allMatch(Verdict::passed);
+      Outcome answer = solved.chain().conclusion().orElseThrow().answer();
+      assertThat(Answers.matches(solved.problem().gold(), answer)).isTrue();
+    }
+  }
+
+  @Test
+  void aSeedGivesTheSameProblemsAndAnotherSeedOthers() {
+    assertThat(problems(7, Split.TRAIN, 20)).isEqualTo(problems(7, Split.TRAIN, 20));
+    assertThat(problems(7, Split.TRAIN, 20))
+        .doesNotContainAnyElementsOf(problems(8, Split.TRAIN, 20));
+  }
+
+  @Test
+  void heldOutQuestionsUseNoWordingOfTraining() {
+    // Figures, names and periods apart, a training question never reads like a held-out one.
+    Set<String> training = new HashSet<>();
+    problems(1, Split.TRAIN, 400).forEach(solved -> training.add(skeleton(solved)));
+    assertThat(problems(2, Split.HELD_OUT, 100)).noneMatch(s -> training.contains(skeleton(s)));
+  }
+
+  private static String skeleton(Solved solved) {
+    String question = solved.problem().evidence().question();
+    return question.substring(0, question.lastIndexOf(' ') / 2).replaceAll("[0-9]", "9")
+        + solved.problem().origin();
+  }
+
+  @Test
+  void everyEventShapeAndUnanswerableQuestionsOccur() {
+    List<Solved> problems = problems(3, Split.TRAIN, 600);
+    PromptFormat format = new PromptFormat();
+    List<String> prompts =
+        problems.stream().map(s -> format.render(s.problem().evidence())).toList();
+    assertThat(prompts)
+        .as("earnings released")
+        .anyMatch(prompt -> prompt.contains("r0 Metric|") && prompt.contains("| Consensus"));
+    assertThat(prompts).as("rating changed").anyMatch(prompt -> prompt.contains(" downgrades "));
+    assertThat(prompts)
+        .as("price moved")
+        .anyMatch(prompt -> prompt.contains("USD per share\nr0 Price|"));
+    assertThat(prompts).as("a stance is asked for").anyMatch(prompt -> prompt.contains("\nq! "));
+    assertThat(problems).anyMatch(s -> s.problem().gold() instanceof Gold.Unanswerable);
+    assertThat(problems)
+        .extracting(s -> s.problem().origin())
+        .contains("synthetic/comparisonRatio", "synthetic/interestCoverage", "synthetic/growth");
+  }
+}
