@@ -6,7 +6,7 @@ import java.util.List;
  * The operations a Gemma 3 model is made of, forward and backward side by side, over packed tokens:
  * an activation is {@code [T, features]} where T counts the tokens of all sequences of a batch. The
  * model is written once against this interface; every backend gives an operation the same meaning
- * ({@link CpuBackend} is the reference).
+ * ({@link dev.reckoner.tensor.cpu.CpuBackend} is the reference).
  *
  * <p>Memory is explicit: whoever gets a {@link Tensor}, {@link Indices}, {@link Matrix}, {@link
  * KeyValues} or {@link CacheBatch} closes it. Unless an operation says otherwise its outputs are

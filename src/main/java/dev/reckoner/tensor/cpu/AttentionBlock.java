@@ -1,0 +1,166 @@
+package dev.reckoner.tensor.cpu;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * Attention of a block of queries of one head over keys and values held as panels. Keys are {@code
+ * [key/32][headDim][32]}, values {@code [headDim/32][key][32]}, both beginning at a multiple of 32
+ * keys of their sequence; invisible keys get weight 0 exactly, so that neither the block's size nor
+ * where it begins changes a query's result.
+ */
+final class AttentionBlock {
+  private static final int W = Tile.WIDTH;
+  private static final int L = VectorMath.L;
+  private static final FloatVector LANES = FloatVector.zero(VectorMath.S).addIndex(1);
+
+  /** Panels of keys or values: panel p begins at {@code at + p * step}. */
+  record PanelArray(float[] data, int at, int step) {}
+
+  /** A strided block of rows. */
+  record Rows(float[] data, int at, int stride) {}
+
+  private final FloatPool pool;
+
+  AttentionBlock(FloatPool pool) {
+    this.pool = pool;
+  }
+
+  /** {@code out = A B} as C panels {@code [n/32][rows][32]}; A is packed, B panels are [k][32]. */
+  static void product(float[] packedA, int rows, int k, PanelArray b, int n, float[] out) {
+    int panels = (n + W - 1) / W;
+    java.util.Arrays.fill(out, 0, panels * rows * W, 0f);
+    for (int p = 0; p < panels; p++) {
+      for (int i = 0; i < rows; ) {
+        int h = Tile.height(rows - i);
+        Tile.multiply(h, k, packedA, i * k, b.data, b.at + p * b.step, W, out, (p * rows + i) * W);
+        i += h;
+      }
+    }
+  }
+
+  /** {@code out += A B} where A is in C-panel form {@code [k/32][rows][32]}, k keys in all. */
+  void productOfPanels(float[] a, int rows, int k, PanelArray b, int n, float[] out) {
+    float[] packed = pool.take((long) rows * W);
+    for (int k0 = 0; k0 < k; k0 += W) {
+      int kc = Math.min(W, k - k0);
+      Packing.packA(a, k0 / W * rows * W, W, 1, rows, kc, packed, 0);
+      for (int p = 0; p * W < n; p++) {
+        for (int i = 0; i < rows; ) {
+          int h = Tile.height(rows - i);
+          Tile.multiply(
+              h,
+              kc,
+              packed,
+              i * kc,
+              b.data,
+              b.at + p * b.step + k0 * W,
+              W,
+              out,
+              (p * rows + i) * W);
+          i += h;
+        }
+      }
+    }
+    pool.give(packed);
+  }
+
+  /**
+   * One block.
+   *
+   * @param first place in the sequence of the first query
+   * @param lo first key of the panels, a multiple of 32; {@code hi} the end of the keys
+   * @param logSumExp null or where each query's goes, a row stride apart
+   */
+  void attend(
+      Rows q,
+      int rows,
+      int first,
+      PanelArray keys,
+      PanelArray values,
+      int lo,
+      int hi,
+      int headDim,
+      int window,
+      float scale,
+      Rows out,
+      Rows logSumExp) {
+    int n = hi - lo;
+    int keyPanels = (n + W - 1) / W;
+    int dimPanels = (headDim + W - 1) / W;
+    float[] packed = pool.take((long) rows * headDim);
+    float[] scores = pool.take((long) keyPanels * rows * W);
+    float[] sums = pool.take(rows);
+    float[] acc = pool.take((long) dimPanels * rows * W);
+    Packing.packA(q.data, q.at, q.stride, 1, rows, headDim, packed, 0);
+    product(packed, rows, headDim, keys, n, scores);
+    float[] lanes = new float[L];
+    for (int i = 0; i < rows; i++) {
+      float max =
+          softmaxNumerators(scores, rows, i, keyPanels, first + i, lo, window, scale, lanes);
+      sums[i] = lanes[0];
+      if (logSumExp != null) {
+        logSumExp.data[logSumExp.at + i * logSumExp.stride] = max + (float) Math.log(lanes[0]);
+      }
+    }
+    java.util.Arrays.fill(acc, 0, dimPanels * rows * W, 0f);
+    productOfPanels(scores, rows, n, values, headDim, acc);
+    for (int i = 0; i < rows; i++) {
+      float inverse = 1f / sums[i];
+      for (int d = 0; d < headDim; d++) {
+        out.data[out.at + i * out.stride + d] = acc[(d / W * rows + i) * W + d % W] * inverse;
+      }
+    }
+    pool.give(packed);
+    pool.give(scores);
+    pool.give(sums);
+    pool.give(acc);
+  }
+
+  /**
+   * Replaces row i's scores by {@code exp(scale * score - max)}, 0 where invisible; leaves their
+   * sum in {@code lanes[0]} and gives the maximum.
+   */
+  private static float softmaxNumerators(
+      float[] scores,
+      int rows,
+      int i,
+      int panels,
+      int query,
+      int lo,
+      int window,
+      float scale,
+      float[] lanes) {
+    float newest = query - lo;
+    float oldest = window == 0 ? -1 : query - window - lo;
+    FloatVector max = FloatVector.broadcast(VectorMath.S, Float.NEGATIVE_INFINITY);
+    for (int p = 0; p < panels; p++) {
+      int at = (p * rows + i) * W;
+      for (int j = 0; j < W; j += L) {
+        FloatVector index = LANES.add(p * W + j);
+        VectorMask<Float> visible =
+            index
+                .compare(VectorOperators.LE, newest)
+                .and(index.compare(VectorOperators.GT, oldest));
+        FloatVector s =
+            FloatVector.broadcast(VectorMath.S, Float.NEGATIVE_INFINITY)
+                .blend(FloatVector.fromArray(VectorMath.S, scores, at + j).mul(scale), visible);
+        s.intoArray(scores, at + j);
+        max = max.max(s);
+      }
+    }
+    float m = VectorMath.max(max);
+    FloatVector sum = FloatVector.zero(VectorMath.S);
+    for (int p = 0; p < panels; p++) {
+      int at = (p * rows + i) * W;
+      for (int j = 0; j < W; j += L) {
+        FloatVector e = VectorMath.exp(FloatVector.fromArray(VectorMath.S, scores, at + j).sub(m));
+        e.intoArray(scores, at + j);
+        sum = sum.add(e);
+      }
+    }
+    VectorMath.sum(sum, lanes);
+    return m;
+  }
+}

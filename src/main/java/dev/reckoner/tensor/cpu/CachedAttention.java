@@ -1,0 +1,69 @@
+package dev.reckoner.tensor.cpu;
+
+import dev.reckoner.tensor.cpu.AttentionBlock.PanelArray;
+import dev.reckoner.tensor.cpu.AttentionBlock.Rows;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Attention of an inference step over the caches of its segments. */
+final class CachedAttention {
+  private static final int W = Tile.WIDTH;
+  private static final int BLOCK = 32;
+
+  private record Work(int segment, int from, int rows, int head) {}
+
+  private final Workers workers;
+  private final AttentionBlock block;
+
+  CachedAttention(Workers workers, FloatPool pool) {
+    this.workers = workers;
+    block = new AttentionBlock(pool);
+  }
+
+  void append(CpuBatch batch, int layer, CpuTensor k, CpuTensor v) {
+    for (int s = 0; s < batch.segments(); s++) {
+      CpuKeyValues cache = batch.caches().get(s);
+      for (int i = 0; i < batch.rows(s); i++) {
+        int row = batch.starts()[s] + i;
+        cache.put(layer, batch.past()[s] + i, k.data, k.row(row), v.data, v.row(row));
+      }
+    }
+  }
+
+  void attend(
+      CpuBatch batch, int layer, CpuTensor q, int headDim, int window, float scale, CpuTensor out) {
+    int heads = q.columns / headDim;
+    List<Work> work = new ArrayList<>();
+    for (int s = 0; s < batch.segments(); s++) {
+      for (int from = 0; from < batch.rows(s); from += BLOCK) {
+        int rows = Math.min(BLOCK, batch.rows(s) - from);
+        for (int h = 0; h < heads; h++) {
+          work.add(new Work(s, from, rows, h));
+        }
+      }
+    }
+    workers.run(
+        work.size(),
+        task -> {
+          Work w = work.get(task);
+          CpuKeyValues cache = batch.caches().get(w.segment);
+          int g = w.head / (heads / cache.kvHeads);
+          int row = batch.starts()[w.segment] + w.from;
+          int first = batch.past()[w.segment] + w.from;
+          int lo = window == 0 ? 0 : Math.max(0, first - window + 1) / W * W;
+          block.attend(
+              new Rows(q.data, q.row(row) + w.head * headDim, q.stride),
+              w.rows,
+              first,
+              new PanelArray(cache.keys[layer], cache.keyBase(g) + lo * headDim, headDim * W),
+              new PanelArray(cache.values[layer], cache.valueBase(g) + lo * W, cache.capacity * W),
+              lo,
+              first + w.rows,
+              headDim,
+              window,
+              scale,
+              new Rows(out.data, out.row(row) + w.head * headDim, out.stride),
+              null);
+        });
+  }
+}

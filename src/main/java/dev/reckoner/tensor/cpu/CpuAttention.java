@@ -1,0 +1,335 @@
+package dev.reckoner.tensor.cpu;
+
+import dev.reckoner.tensor.cpu.AttentionBlock.PanelArray;
+import dev.reckoner.tensor.cpu.AttentionBlock.Rows;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Training attention over packed sequences. The backward pass computes the probabilities again from
+ * the log-sum-exp (FlashAttention's recipe), once by blocks of queries for dq and once by blocks of
+ * keys for dk and dv, so that no two threads add to one element.
+ */
+final class CpuAttention {
+  private static final int W = Tile.WIDTH;
+  private static final int BLOCK = 64;
+
+  private final Workers workers;
+  private final FloatPool pool;
+  private final AttentionBlock block;
+
+  CpuAttention(Workers workers, FloatPool pool) {
+    this.workers = workers;
+    this.pool = pool;
+    block = new AttentionBlock(pool);
+  }
+
+  /** A block of up to 64 tokens, from token {@code from} of the sequence at rows [start, end). */
+  private record Work(int start, int end, int from, int kvHead) {
+    int rows() {
+      return Math.min(BLOCK, end - start - from);
+    }
+  }
+
+  /** What all blocks of a call share. */
+  private record Shape(int headDim, int group, int window, float scale) {
+    /** First key, rounded down to a panel, that the query sees. */
+    int firstKey(int query) {
+      return window == 0 ? 0 : Math.max(0, query - window + 1) / W * W;
+    }
+
+    int dimPanels() {
+      return (headDim + W - 1) / W;
+    }
+  }
+
+  private static List<Work> work(int[] sequences, int kvHeads) {
+    List<Work> work = new ArrayList<>();
+    for (int s = 0; s + 1 < sequences.length; s++) {
+      for (int from = 0; from < sequences[s + 1] - sequences[s]; from += BLOCK) {
+        for (int g = 0; g < kvHeads; g++) {
+          work.add(new Work(sequences[s], sequences[s + 1], from, g));
+        }
+      }
+    }
+    return work;
+  }
+
+  private static Shape shape(CpuTensor q, CpuTensor k, int headDim, int window, float scale) {
+    return new Shape(headDim, q.columns / k.columns, window, scale);
+  }
+
+  void forward(
+      CpuTensor q,
+      CpuTensor k,
+      CpuTensor v,
+      int[] sequences,
+      int headDim,
+      int window,
+      float scale,
+      CpuTensor out,
+      CpuTensor logSumExp) {
+    Shape shape = shape(q, k, headDim, window, scale);
+    List<Work> work = work(sequences, k.columns / headDim);
+    workers.run(
+        work.size(),
+        task -> {
+          Work w = work.get(task);
+          int lo = shape.firstKey(w.from);
+          int hi = w.from + w.rows();
+          PanelArray keys = transposed(k, w, lo, hi, headDim);
+          PanelArray values = natural(v, w.start, lo, hi, w.kvHead * headDim, headDim);
+          for (int h = w.kvHead * shape.group; h < (w.kvHead + 1) * shape.group; h++) {
+            block.attend(
+                rows(q, w.start + w.from, h * headDim),
+                w.rows(),
+                w.from,
+                keys,
+                values,
+                lo,
+                hi,
+                headDim,
+                window,
+                scale,
+                rows(out, w.start + w.from, h * headDim),
+                rows(logSumExp, w.start + w.from, h));
+          }
+          pool.give(keys.data());
+          pool.give(values.data());
+        });
+  }
+
+  private static Rows rows(CpuTensor t, int row, int column) {
+    return new Rows(t.data, t.row(row) + column, t.stride);
+  }
+
+  /** Keys {@code [lo, hi)} of the work's head as panels {@code [key/32][headDim][32]}. */
+  private PanelArray transposed(CpuTensor t, Work w, int lo, int hi, int headDim) {
+    int n = hi - lo;
+    float[] panels = pool.take((long) (n + W - 1) / W * W * headDim);
+    int off = t.row(w.start + lo) + w.kvHead * headDim;
+    for (int p = 0; p * W < n; p++) {
+      Packing.packPanel(t.data, off, 1, t.stride, headDim, p * W, n, panels, p * headDim * W);
+    }
+    return new PanelArray(panels, 0, headDim * W);
+  }
+
+  /** Tokens {@code [lo, hi)} as panels {@code [headDim/32][token][32]}. */
+  private PanelArray natural(CpuTensor t, int start, int lo, int hi, int column, int headDim) {
+    int n = hi - lo;
+    int panels = (headDim + W - 1) / W;
+    float[] packed = pool.take((long) panels * n * W);
+    int off = t.row(start + lo) + column;
+    for (int p = 0; p < panels; p++) {
+      Packing.packPanel(t.data, off, t.stride, 1, n, p * W, headDim, packed, p * n * W);
+    }
+    return new PanelArray(packed, 0, n * W);
+  }
+
+  void backward(
+      CpuTensor dOut,
+      CpuTensor q,
+      CpuTensor k,
+      CpuTensor v,
+      CpuTensor out,
+      CpuTensor logSumExp,
+      int[] sequences,
+      int headDim,
+      int window,
+      float scale,
+      CpuTensor dq,
+      CpuTensor dk,
+      CpuTensor dv) {
+    Shape shape = shape(q, k, headDim, window, scale);
+    int heads = q.columns / headDim;
+    float[] delta = pool.take((long) q.rows * heads);
+    CpuRows.parallel(
+        workers,
+        q.rows,
+        q.columns,
+        t -> {
+          for (int h = 0; h < heads; h++) {
+            float sum = 0;
+            int a = dOut.row(t) + h * headDim;
+            int b = out.row(t) + h * headDim;
+            for (int d = 0; d < headDim; d++) {
+              sum = Math.fma(dOut.data[a + d], out.data[b + d], sum);
+            }
+            delta[t * heads + h] = sum;
+          }
+        });
+    List<Work> work = work(sequences, k.columns / headDim);
+    workers.run(
+        work.size() * 2,
+        task -> {
+          Work w = work.get(task / 2);
+          Recomputed r = new Recomputed(shape, q, dOut, logSumExp, delta, heads);
+          if (task % 2 == 0) {
+            queryGradient(shape, w, r, k, v, dq);
+          } else {
+            keyValueGradient(shape, w, r, k, v, dk, dv);
+          }
+        });
+    pool.give(delta);
+  }
+
+  /** Probabilities and score gradients of a block, in C-panel form. */
+  private final class Recomputed {
+    private final Shape shape;
+    private final CpuTensor q;
+    private final CpuTensor dOut;
+    private final CpuTensor logSumExp;
+    private final float[] delta;
+    private final int heads;
+    private float[] p;
+    private float[] ds;
+
+    Recomputed(
+        Shape shape, CpuTensor q, CpuTensor dOut, CpuTensor logSumExp, float[] delta, int heads) {
+      this.shape = shape;
+      this.q = q;
+      this.dOut = dOut;
+      this.logSumExp = logSumExp;
+      this.delta = delta;
+      this.heads = heads;
+    }
+
+    /**
+     * For queries [from, from + rows) of the sequence at {@code start} against keys [lo, hi):
+     * {@code p = exp(scale * q k - lse)}, {@code ds = p * (dOut v - delta) * scale}.
+     */
+    void compute(
+        int start, int from, int rows, int lo, int hi, int h, PanelArray keys, PanelArray vT) {
+      int n = hi - lo;
+      int panels = (n + W - 1) / W;
+      int d = shape.headDim;
+      float[] packed = pool.take((long) rows * d);
+      p = pool.take((long) panels * rows * W);
+      ds = pool.take((long) panels * rows * W);
+      Packing.packA(q.data, q.row(start + from) + h * d, q.stride, 1, rows, d, packed, 0);
+      AttentionBlock.product(packed, rows, d, keys, n, p);
+      Packing.packA(dOut.data, dOut.row(start + from) + h * d, dOut.stride, 1, rows, d, packed, 0);
+      AttentionBlock.product(packed, rows, d, vT, n, ds);
+      pool.give(packed);
+      for (int i = 0; i < rows; i++) {
+        int query = from + i;
+        float lse = logSumExp.data[logSumExp.row(start + query) + h];
+        float dlt = delta[(start + query) * heads + h];
+        int oldest = shape.window == 0 ? 0 : query - shape.window + 1;
+        for (int j = 0; j < panels * W; j++) {
+          int at = (j / W * rows + i) * W + j % W;
+          int key = lo + j;
+          if (key > query || key < oldest || key >= hi) {
+            p[at] = 0;
+            ds[at] = 0;
+          } else {
+            float prob = VectorMath.exp(shape.scale * p[at] - lse);
+            p[at] = prob;
+            ds[at] = prob * (ds[at] - dlt) * shape.scale;
+          }
+        }
+      }
+    }
+
+    void done() {
+      pool.give(p);
+      pool.give(ds);
+    }
+  }
+
+  private void queryGradient(
+      Shape s, Work w, Recomputed r, CpuTensor k, CpuTensor v, CpuTensor dq) {
+    int d = s.headDim;
+    int lo = s.firstKey(w.from);
+    int hi = w.from + w.rows();
+    PanelArray keys = transposed(k, w, lo, hi, d);
+    PanelArray keyRows = natural(k, w.start, lo, hi, w.kvHead * d, d);
+    PanelArray vT = transposed(v, w, lo, hi, d);
+    float[] acc = pool.take((long) s.dimPanels() * w.rows() * W);
+    for (int h = w.kvHead * s.group; h < (w.kvHead + 1) * s.group; h++) {
+      r.compute(w.start, w.from, w.rows(), lo, hi, h, keys, vT);
+      java.util.Arrays.fill(acc, 0, s.dimPanels() * w.rows() * W, 0f);
+      block.productOfPanels(r.ds, w.rows(), hi - lo, keyRows, d, acc);
+      writeOut(acc, w.rows(), d, dq, w.start + w.from, h * d);
+      r.done();
+    }
+    pool.give(acc);
+    pool.give(keys.data());
+    pool.give(keyRows.data());
+    pool.give(vT.data());
+  }
+
+  private void keyValueGradient(
+      Shape s, Work w, Recomputed r, CpuTensor k, CpuTensor v, CpuTensor dk, CpuTensor dv) {
+    int d = s.headDim;
+    int lo = w.from;
+    int n = w.rows();
+    int hi = lo + n;
+    int length = w.end - w.start;
+    int last = s.window == 0 ? length : Math.min(length, hi - 1 + s.window);
+    PanelArray keys = transposed(k, w, lo, hi, d);
+    PanelArray vT = transposed(v, w, lo, hi, d);
+    int size = s.dimPanels() * n * W;
+    float[] accK = pool.take(size);
+    float[] accV = pool.take(size);
+    java.util.Arrays.fill(accK, 0, size, 0f);
+    java.util.Arrays.fill(accV, 0, size, 0f);
+    for (int h = w.kvHead * s.group; h < (w.kvHead + 1) * s.group; h++) {
+      for (int from = lo; from < last; from += BLOCK) {
+        int rows = Math.min(BLOCK, last - from);
+        r.compute(w.start, from, rows, lo, hi, h, keys, vT);
+        addTransposed(r.p, r.dOut, w.start, from, rows, n, h * d, d, accV);
+        addTransposed(r.ds, r.q, w.start, from, rows, n, h * d, d, accK);
+        r.done();
+      }
+    }
+    writeOut(accK, n, d, dk, w.start + lo, w.kvHead * d);
+    writeOut(accV, n, d, dv, w.start + lo, w.kvHead * d);
+    pool.give(accK);
+    pool.give(accV);
+    pool.give(keys.data());
+    pool.give(vT.data());
+  }
+
+  /** {@code acc += P^T X} for P {@code [rows, n]} in C-panel form and X rows of a tensor. */
+  private void addTransposed(
+      float[] p,
+      CpuTensor x,
+      int start,
+      int from,
+      int rows,
+      int n,
+      int column,
+      int d,
+      float[] acc) {
+    PanelArray b = natural(x, start, from, from + rows, column, d);
+    float[] packed = pool.take((long) n * rows);
+    // each panel of P holds 32 keys, a whole number of tiles unless it is the last
+    for (int j = 0; j < n; j += W) {
+      Packing.packA(p, j / W * rows * W, 1, W, Math.min(W, n - j), rows, packed, j * rows);
+    }
+    for (int dp = 0; dp * W < d; dp++) {
+      for (int j = 0; j < n; ) {
+        int h = Tile.height(n - j);
+        Tile.multiply(h, rows, packed, j * rows, b.data(), dp * b.step(), W, acc, (dp * n + j) * W);
+        j += h;
+      }
+    }
+    pool.give(packed);
+    pool.give(b.data());
+  }
+
+  private static void writeOut(
+      float[] acc, int rows, int headDim, CpuTensor to, int row, int column) {
+    for (int i = 0; i < rows; i++) {
+      for (int d = 0; d < headDim; d += W) {
+        System.arraycopy(
+            acc,
+            (d / W * rows + i) * W,
+            to.data,
+            to.row(row + i) + column + d,
+            Math.min(W, headDim - d));
+      }
+    }
+  }
+}

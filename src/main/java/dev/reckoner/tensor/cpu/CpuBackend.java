@@ -1,0 +1,548 @@
+package dev.reckoner.tensor.cpu;
+
+import dev.reckoner.tensor.AdamW;
+import dev.reckoner.tensor.Backend;
+import dev.reckoner.tensor.CacheBatch;
+import dev.reckoner.tensor.Dropout;
+import dev.reckoner.tensor.Indices;
+import dev.reckoner.tensor.KeyValues;
+import dev.reckoner.tensor.Matrix;
+import dev.reckoner.tensor.Nf4Tensor;
+import dev.reckoner.tensor.Precision;
+import dev.reckoner.tensor.Tensor;
+import dev.reckoner.tensor.WeightSource;
+import java.util.Arrays;
+import java.util.List;
+
+/** fp32 on all cores with the JDK's Vector API; the reference for other backends. */
+public final class CpuBackend implements Backend {
+  private static final int W = Tile.WIDTH;
+
+  private record Ids(int[] values) implements Indices {
+    @Override
+    public void close() {}
+  }
+
+  private final Workers workers;
+  private final FloatPool pool;
+  private final Gemm gemm;
+  private final Norms norms;
+  private final QkNormRope qkNormRope;
+  private final CpuAttention attention;
+  private final CachedAttention cachedAttention;
+  private final FeedForward feedForward;
+  private final Loss loss;
+  private final Optimiser optimiser;
+
+  /** A backend on all processors. */
+  public static CpuBackend open() {
+    return open(Runtime.getRuntime().availableProcessors());
+  }
+
+  /**
+   * A backend on {@code threads} threads; results do not depend on their number.
+   *
+   * @throws IllegalStateException where the JVM runs without the Vector API; the message says what
+   *     to do
+   */
+  public static CpuBackend open(int threads) {
+    if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
+      throw new IllegalStateException(
+          "the Vector API is missing: start Java with --add-modules jdk.incubator.vector");
+    }
+    return new CpuBackend(threads);
+  }
+
+  private CpuBackend(int threads) {
+    workers = new Workers(threads);
+    pool = new FloatPool(Runtime.getRuntime().maxMemory() / 3);
+    gemm = new Gemm(workers, pool);
+    norms = new Norms(workers);
+    qkNormRope = new QkNormRope(workers, pool);
+    attention = new CpuAttention(workers, pool);
+    cachedAttention = new CachedAttention(workers, pool);
+    feedForward = new FeedForward(workers);
+    loss = new Loss(workers);
+    optimiser = new Optimiser(workers);
+  }
+
+  @Override
+  public String name() {
+    return "cpu";
+  }
+
+  @Override
+  public String description() {
+    return "CPU, %d threads, %d-bit vectors".formatted(workers.size(), VectorMath.L * 32);
+  }
+
+  private static CpuTensor cpu(Tensor t) {
+    return (CpuTensor) t;
+  }
+
+  private static CpuMatrix cpu(Matrix m) {
+    return (CpuMatrix) m;
+  }
+
+  // ---- memory
+
+  @Override
+  public Tensor activations(int rows, int columns) {
+    return new CpuTensor(pool, rows, columns);
+  }
+
+  @Override
+  public Tensor floats(int rows, int columns) {
+    CpuTensor t = new CpuTensor(pool, rows, columns);
+    fill(t, 0);
+    return t;
+  }
+
+  @Override
+  public Indices indices(int[] values) {
+    return new Ids(values.clone());
+  }
+
+  @Override
+  public void upload(float[] from, Tensor to) {
+    CpuTensor t = cpu(to);
+    for (int r = 0; r < t.rows; r++) {
+      System.arraycopy(from, r * t.columns, t.data, t.row(r), t.columns);
+    }
+  }
+
+  @Override
+  public void download(Tensor from, float[] to) {
+    CpuTensor t = cpu(from);
+    for (int r = 0; r < t.rows; r++) {
+      System.arraycopy(t.data, t.row(r), to, r * t.columns, t.columns);
+    }
+  }
+
+  @Override
+  public void fill(Tensor tensor, float value) {
+    CpuTensor t = cpu(tensor);
+    if (t.contiguous()) {
+      Arrays.fill(t.data, t.offset, t.offset + Math.toIntExact(t.size()), value);
+    } else {
+      for (int r = 0; r < t.rows; r++) {
+        Arrays.fill(t.data, t.row(r), t.row(r) + t.columns, value);
+      }
+    }
+  }
+
+  @Override
+  public void copy(Tensor from, Tensor to) {
+    CpuTensor a = cpu(from);
+    CpuTensor b = cpu(to);
+    for (int r = 0; r < a.rows; r++) {
+      System.arraycopy(a.data, a.row(r), b.data, b.row(r), a.columns);
+    }
+  }
+
+  @Override
+  public void add(Tensor x, Tensor y) {
+    CpuTensor a = cpu(x);
+    CpuTensor b = cpu(y);
+    CpuRows.parallel(
+        workers,
+        a.rows,
+        a.columns,
+        r -> {
+          int from = a.row(r);
+          int to = b.row(r);
+          for (int c = 0; c < a.columns; c++) {
+            b.data[to + c] += a.data[from + c];
+          }
+        });
+  }
+
+  @Override
+  public void gatherRows(Tensor from, Indices rows, Tensor out) {
+    CpuTensor a = cpu(from);
+    CpuTensor b = cpu(out);
+    for (int i = 0; i < rows.size(); i++) {
+      System.arraycopy(a.data, a.row(rows.values()[i]), b.data, b.row(i), a.columns);
+    }
+  }
+
+  @Override
+  public void scatterRows(Tensor from, Indices rows, Tensor out) {
+    CpuTensor a = cpu(from);
+    CpuTensor b = cpu(out);
+    for (int i = 0; i < rows.size(); i++) {
+      System.arraycopy(a.data, a.row(i), b.data, b.row(rows.values()[i]), a.columns);
+    }
+  }
+
+  // ---- weights
+
+  @Override
+  public Matrix nf4(List<Nf4Tensor> stacked) {
+    return new Nf4Matrix(stacked, workers);
+  }
+
+  @Override
+  public Matrix dense(List<WeightSource> stacked, Precision precision) {
+    int columns = stacked.getFirst().columns();
+    int rows = stacked.stream().mapToInt(WeightSource::rows).sum();
+    return switch (precision) {
+      case FP32 -> {
+        PackedMatrix m = new PackedMatrix(rows, columns, workers, pool);
+        readPanels(stacked, rows, columns, m::fillPanel);
+        yield m;
+      }
+      case BF16 -> {
+        Bf16Matrix m = new Bf16Matrix(rows, columns);
+        readPanels(stacked, rows, columns, m::fillPanel);
+        yield m;
+      }
+      case NF4 -> throw new IllegalArgumentException("NF4 weights come as Nf4Tensor");
+    };
+  }
+
+  private interface PanelSink {
+    void fill(int panel, float[] rowMajor, int count);
+  }
+
+  private void readPanels(List<WeightSource> stacked, int rows, int columns, PanelSink sink) {
+    workers.run(
+        (rows + W - 1) / W,
+        p -> {
+          int count = Math.min(W, rows - p * W);
+          float[] values = pool.take((long) W * columns);
+          for (int j = 0; j < count; j++) {
+            int row = p * W + j;
+            int s = 0;
+            while (row >= stacked.get(s).rows()) {
+              row -= stacked.get(s++).rows();
+            }
+            stacked.get(s).read(row, values, j * columns);
+          }
+          sink.fill(p, values, count);
+          pool.give(values);
+        });
+  }
+
+  @Override
+  public Matrix trainable(Tensor master) {
+    return new PackedMatrix(cpu(master), workers, pool);
+  }
+
+  @Override
+  public void refresh(Matrix trainable) {
+    ((PackedMatrix) trainable).invalidate();
+  }
+
+  // ---- embedding
+
+  @Override
+  public void embed(Matrix table, Indices ids, float scale, Tensor out) {
+    CpuTensor o = cpu(out);
+    CpuMatrix m = cpu(table);
+    CpuRows.parallel(
+        workers,
+        o.rows,
+        o.columns,
+        t -> {
+          int at = o.row(t);
+          m.row(ids.values()[t], o.data, at);
+          for (int c = 0; c < o.columns; c++) {
+            o.data[at + c] *= scale;
+          }
+        });
+  }
+
+  @Override
+  public void embedGradient(Tensor dOut, Indices ids, float scale, Tensor dTable) {
+    CpuTensor d = cpu(dOut);
+    CpuTensor table = cpu(dTable);
+    int width = 64;
+    workers.run(
+        (d.columns + width - 1) / width,
+        task -> {
+          int c0 = task * width;
+          int c1 = Math.min(d.columns, c0 + width);
+          for (int t = 0; t < d.rows; t++) {
+            int from = d.row(t);
+            int to = table.row(ids.values()[t]);
+            for (int c = c0; c < c1; c++) {
+              table.data[to + c] += scale * d.data[from + c];
+            }
+          }
+        });
+  }
+
+  // ---- linear
+
+  @Override
+  public void linear(Matrix w, Tensor x, float alpha, float beta, Tensor y) {
+    Gemm.Left left = Gemm.Left.of(cpu(x));
+    switch (cpu(w)) {
+      case Nf4Matrix m -> gemm.multiplyNf4(left, m, alpha, beta, cpu(y));
+      case CpuMatrix m -> gemm.multiply(left, m.forward(), alpha, beta, cpu(y));
+    }
+  }
+
+  @Override
+  public void linearInputGradient(Matrix w, Tensor dy, float alpha, float beta, Tensor dx) {
+    gemm.multiply(Gemm.Left.of(cpu(dy)), cpu(w).backward(), alpha, beta, cpu(dx));
+  }
+
+  @Override
+  public void linearWeightGradient(Tensor dy, Tensor x, float alpha, Tensor dw) {
+    CpuTensor b = cpu(x);
+    Panels panels = Panels.strided(b.data, b.offset, b.stride, 1, b.rows, b.columns);
+    gemm.multiply(Gemm.Left.transposed(cpu(dy)), panels, alpha, 1, cpu(dw));
+  }
+
+  @Override
+  public void linearRows(Matrix w, Indices rows, Tensor x, Tensor y) {
+    CpuTensor in = cpu(x);
+    CpuTensor out = cpu(y);
+    Panels forward = cpu(w).forward();
+    int[] wanted = rows.values();
+    int[] panels = Arrays.stream(wanted).map(r -> r / W).distinct().toArray();
+    int k = forward.k();
+    float[] packed = pool.take((long) in.rows * k);
+    Packing.packA(in.data, in.offset, in.stride, 1, in.rows, k, packed, 0);
+    workers.run(
+        panels.length,
+        task -> {
+          int p = panels[task];
+          float[] scratch = pool.take((long) Gemm.KC * W);
+          float[] acc = pool.take((long) in.rows * W);
+          Arrays.fill(acc, 0, in.rows * W, 0f);
+          for (int k0 = 0; k0 < k; k0 += Gemm.KC) {
+            int kc = Math.min(Gemm.KC, k - k0);
+            float[] panel = forward.panel(p, k0, kc, scratch);
+            for (int i = 0; i < in.rows; ) {
+              int h = Tile.height(in.rows - i);
+              Tile.multiply(h, kc, packed, i * k + k0 * h, panel, forward.at(p, k0), W, acc, i * W);
+              i += h;
+            }
+          }
+          for (int j = 0; j < wanted.length; j++) {
+            if (wanted[j] / W == p) {
+              for (int i = 0; i < in.rows; i++) {
+                out.data[out.row(i) + j] = acc[i * W + wanted[j] % W];
+              }
+            }
+          }
+          pool.give(scratch);
+          pool.give(acc);
+        });
+    pool.give(packed);
+  }
+
+  // ---- norms
+
+  @Override
+  public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out, Tensor rstd) {
+    norms.forward(cpu(x), cpu(weight), eps, null, cpu(out), cpu(rstd));
+  }
+
+  @Override
+  public void rmsNormAdd(
+      Tensor x, Tensor weight, float eps, Tensor residual, Tensor out, Tensor rstd) {
+    norms.forward(cpu(x), cpu(weight), eps, cpu(residual), cpu(out), cpu(rstd));
+  }
+
+  @Override
+  public void rmsNormGradient(
+      Tensor dOut, Tensor x, Tensor weight, Tensor rstd, float beta, Tensor dx, Tensor dWeight) {
+    norms.backward(cpu(dOut), cpu(x), cpu(weight), cpu(rstd), beta, cpu(dx), cpu(dWeight));
+  }
+
+  // ---- attention
+
+  @Override
+  public void qkNormRope(
+      Tensor qkv,
+      Tensor qWeight,
+      Tensor kWeight,
+      float eps,
+      Indices positions,
+      Tensor rope,
+      Tensor q,
+      Tensor k,
+      Tensor rstd) {
+    qkNormRope.forward(
+        cpu(qkv),
+        cpu(qWeight),
+        cpu(kWeight),
+        eps,
+        positions.values(),
+        cpu(rope),
+        cpu(q),
+        cpu(k),
+        cpu(rstd));
+  }
+
+  @Override
+  public void qkNormRopeGradient(
+      Tensor dq,
+      Tensor dk,
+      Tensor qkv,
+      Tensor qWeight,
+      Tensor kWeight,
+      Indices positions,
+      Tensor rope,
+      Tensor rstd,
+      Tensor dQkv,
+      Tensor dqWeight,
+      Tensor dkWeight) {
+    qkNormRope.backward(
+        cpu(dq),
+        cpu(dk),
+        cpu(qkv),
+        cpu(qWeight),
+        cpu(kWeight),
+        positions.values(),
+        cpu(rope),
+        cpu(rstd),
+        cpu(dQkv),
+        cpu(dqWeight),
+        cpu(dkWeight));
+  }
+
+  @Override
+  public void attention(
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Indices sequences,
+      int headDim,
+      int window,
+      float scale,
+      Tensor out,
+      Tensor logSumExp) {
+    attention.forward(
+        cpu(q),
+        cpu(k),
+        cpu(v),
+        sequences.values(),
+        headDim,
+        window,
+        scale,
+        cpu(out),
+        cpu(logSumExp));
+  }
+
+  @Override
+  public void attentionGradient(
+      Tensor dOut,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Tensor out,
+      Tensor logSumExp,
+      Indices sequences,
+      int headDim,
+      int window,
+      float scale,
+      Tensor dq,
+      Tensor dk,
+      Tensor dv) {
+    attention.backward(
+        cpu(dOut),
+        cpu(q),
+        cpu(k),
+        cpu(v),
+        cpu(out),
+        cpu(logSumExp),
+        sequences.values(),
+        headDim,
+        window,
+        scale,
+        cpu(dq),
+        cpu(dk),
+        cpu(dv));
+  }
+
+  // ---- cached attention
+
+  @Override
+  public KeyValues keyValues(int layers, int kvHeads, int headDim, int capacity) {
+    return new CpuKeyValues(layers, kvHeads, headDim, capacity);
+  }
+
+  @Override
+  public void copyKeyValues(KeyValues from, KeyValues to, int tokens) {
+    ((CpuKeyValues) to).copyFrom((CpuKeyValues) from, tokens);
+  }
+
+  @Override
+  public CacheBatch batch(List<KeyValues> caches, int[] starts, int[] past) {
+    return new CpuBatch(caches.stream().map(CpuKeyValues.class::cast).toList(), starts, past);
+  }
+
+  @Override
+  public void appendKeyValues(CacheBatch batch, int layer, Tensor k, Tensor v) {
+    cachedAttention.append((CpuBatch) batch, layer, cpu(k), cpu(v));
+  }
+
+  @Override
+  public void cachedAttention(
+      CacheBatch batch, int layer, Tensor q, int headDim, int window, float scale, Tensor out) {
+    cachedAttention.attend((CpuBatch) batch, layer, cpu(q), headDim, window, scale, cpu(out));
+  }
+
+  // ---- feed-forward and dropout
+
+  @Override
+  public void geglu(Tensor gateUp, Tensor out) {
+    feedForward.forward(cpu(gateUp), cpu(out));
+  }
+
+  @Override
+  public void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
+    feedForward.backward(cpu(dOut), cpu(gateUp), cpu(dGateUp));
+  }
+
+  @Override
+  public void dropout(Tensor x, float p, long seed, float beta, Tensor out) {
+    CpuTensor a = cpu(x);
+    CpuTensor b = cpu(out);
+    float factor = 1 / (1 - p);
+    CpuRows.parallel(
+        workers,
+        a.rows,
+        4 * a.columns,
+        r -> {
+          int from = a.row(r);
+          int to = b.row(r);
+          for (int c = 0; c < a.columns; c++) {
+            boolean keep = Dropout.keep(seed, (long) r * a.columns + c, p);
+            float value = keep ? a.data[from + c] * factor : 0;
+            b.data[to + c] = beta == 0 ? value : value + beta * b.data[to + c];
+          }
+        });
+  }
+
+  // ---- loss and optimiser
+
+  @Override
+  public void crossEntropy(Tensor logits, Indices targets, Tensor weights, Tensor losses) {
+    loss.crossEntropy(cpu(logits), targets.values(), cpu(weights), cpu(losses));
+  }
+
+  @Override
+  public double sumOfSquares(Tensor t) {
+    return optimiser.sumOfSquares(cpu(t));
+  }
+
+  @Override
+  public void adamW(
+      Tensor parameters, Tensor gradients, Tensor m, Tensor v, AdamW step, float gradientScale) {
+    optimiser.adamW(cpu(parameters), cpu(gradients), cpu(m), cpu(v), step, gradientScale);
+  }
+
+  @Override
+  public void synchronize() {}
+
+  @Override
+  public void close() {
+    workers.close();
+  }
+}

@@ -1,0 +1,154 @@
+package dev.reckoner.tensor.cpu;
+
+/** Multi-threaded matrix products. Threads share out the elements of C, never a sum. */
+final class Gemm {
+  /** Rows of B per pass: a panel of 128 x 32 floats is half a first-level cache. */
+  static final int KC = 128;
+
+  private static final int W = Tile.WIDTH;
+
+  private final Workers workers;
+  private final FloatPool pool;
+
+  Gemm(Workers workers, FloatPool pool) {
+    this.workers = workers;
+    this.pool = pool;
+  }
+
+  /** A strided left operand {@code [m, k]}: element (i, p) at {@code off + i * rs + p * cs}. */
+  record Left(float[] data, int off, int rs, int cs, int m) {
+    static Left of(CpuTensor t) {
+      return new Left(t.data, t.offset, t.stride, 1, t.rows);
+    }
+
+    static Left transposed(CpuTensor t) {
+      return new Left(t.data, t.offset, 1, t.stride, t.columns);
+    }
+  }
+
+  /** {@code C = alpha * A B + beta * C}. */
+  void multiply(Left a, Panels b, float alpha, float beta, CpuTensor c) {
+    int k = b.k();
+    int m = a.m();
+    if (m == 0 || b.n() == 0) {
+      return;
+    }
+    float[] packed = pool.take((long) m * k);
+    packLeft(a, k, packed);
+    int panels = (b.n() + W - 1) / W;
+    int block = rowBlock(m, panels);
+    int blocks = (m + block - 1) / block;
+    workers.run(
+        panels * blocks,
+        task -> {
+          int p = task / blocks;
+          int from = task % blocks * block;
+          int rows = Math.min(block, m - from);
+          float[] scratch = pool.take((long) KC * W + (long) rows * W);
+          float[] acc = pool.take((long) rows * W);
+          java.util.Arrays.fill(acc, 0, rows * W, 0f);
+          for (int k0 = 0; k0 < k; k0 += KC) {
+            int kc = Math.min(KC, k - k0);
+            float[] panel = b.panel(p, k0, kc, scratch);
+            int at = b.at(p, k0);
+            for (int i = 0; i < rows; ) {
+              int h = Tile.height(m - from - i);
+              Tile.multiply(h, kc, packed, (from + i) * k + k0 * h, panel, at, W, acc, i * W);
+              i += h;
+            }
+          }
+          writeOut(acc, rows, alpha, beta, c, from, p * W);
+          pool.give(scratch);
+          pool.give(acc);
+        });
+    pool.give(packed);
+  }
+
+  /**
+   * {@code C = alpha * A W^T + beta * C} for an NF4 weight: within a block of 64 inputs the codes'
+   * values are summed, then the block's scale is applied once.
+   */
+  void multiplyNf4(Left a, Nf4Matrix w, float alpha, float beta, CpuTensor c) {
+    int k = w.columns();
+    int m = a.m();
+    if (m == 0) {
+      return;
+    }
+    float[] packed = pool.take((long) m * k);
+    packLeft(a, k, packed);
+    int panels = (w.rows() + W - 1) / W;
+    int block = rowBlock(m, panels);
+    int blocks = (m + block - 1) / block;
+    workers.run(
+        panels * blocks,
+        task -> {
+          int p = task / blocks;
+          int from = task % blocks * block;
+          int rows = Math.min(block, m - from);
+          float[] codes = pool.take(64L * W);
+          float[] acc = pool.take((long) rows * W);
+          float[] scales = pool.take(W);
+          java.util.Arrays.fill(acc, 0, rows * W, 0f);
+          for (int k0 = 0; k0 < k; k0 += 64) {
+            w.codes(p, k0 / 64, codes, scales);
+            for (int i = 0; i < rows; ) {
+              int h = Tile.height(m - from - i);
+              Tile.multiplyScaled(
+                  h, 64, packed, (from + i) * k + k0 * h, codes, 0, scales, 0, acc, i * W);
+              i += h;
+            }
+          }
+          writeOut(acc, rows, alpha, beta, c, from, p * W);
+          pool.give(codes);
+          pool.give(acc);
+          pool.give(scales);
+        });
+    pool.give(packed);
+  }
+
+  private void packLeft(Left a, int k, float[] packed) {
+    int m = a.m();
+    if (m <= 8) {
+      Packing.packA(a.data, a.off, a.rs, a.cs, m, k, packed, 0);
+      return;
+    }
+    int rows = 64;
+    workers.run(
+        (m + rows - 1) / rows,
+        task -> {
+          int from = task * rows;
+          int count = Math.min(rows, m - from);
+          Packing.packA(a.data, a.off + from * a.rs, a.rs, a.cs, count, k, packed, from * k);
+        });
+  }
+
+  /** Rows of C a task computes: all, or fewer where there are too few panels for the threads. */
+  private int rowBlock(int m, int panels) {
+    int wanted = 4 * workers.size();
+    if (panels >= wanted || m <= 64) {
+      return m <= 512 ? m : 512;
+    }
+    int blocks = (wanted + panels - 1) / panels;
+    int rows = (m + blocks - 1) / blocks;
+    return Math.clamp((rows + 63) / 64 * 64, 64, 512);
+  }
+
+  private static void writeOut(
+      float[] acc, int rows, float alpha, float beta, CpuTensor c, int row, int column) {
+    int width = Math.min(W, c.columns - column);
+    for (int i = 0; i < rows; i++) {
+      int at = c.row(row + i) + column;
+      int from = i * W;
+      float[] out = c.data;
+      if (beta == 0) {
+        for (int j = 0; j < width; j++) {
+          out[at + j] = alpha * acc[from + j];
+        }
+      } else {
+        for (int j = 0; j < width; j++) {
+          out[at + j] = alpha * acc[from + j] + beta * out[at + j];
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,152 @@
+package dev.reckoner.tensor.cpu;
+
+import dev.reckoner.tensor.Nf4;
+import dev.reckoner.tensor.Nf4Tensor;
+import dev.reckoner.tensor.Precision;
+import java.util.List;
+
+/**
+ * NF4 weights in blocks of 32 outputs by 64 inputs, 288 ints each: 32 fp32 scales, then 8 chunks of
+ * 32 ints; nibble n of int r of chunk c is the code of output r, input 8c + n. Lane = output, so a
+ * kernel walks the inputs in order and every weight of a vector shares one activation.
+ */
+final class Nf4Matrix implements CpuMatrix {
+  static final int BLOCK_INTS = 288;
+
+  /** Heap arrays begin 16 bytes in; the first block begins on a cache line. */
+  static final int FIRST = 12;
+
+  private static final int W = Tile.WIDTH;
+  private static final float[] CODE = Nf4.codeValues();
+
+  private final int rows;
+  private final int columns;
+  private final int blocksPerPanel;
+  private final int[] data;
+
+  Nf4Matrix(List<Nf4Tensor> stacked, Workers workers) {
+    columns = stacked.getFirst().columns();
+    rows = stacked.stream().mapToInt(Nf4Tensor::rows).sum();
+    blocksPerPanel = columns / Nf4.BLOCK;
+    int panels = (rows + W - 1) / W;
+    data = new int[FIRST + Math.multiplyExact(panels * blocksPerPanel, BLOCK_INTS)];
+    workers.run(
+        panels,
+        p -> {
+          for (int j = 0; j < W && p * W + j < rows; j++) {
+            int row = p * W + j;
+            Nf4Tensor source = stacked.getFirst();
+            for (int s = 0; row >= source.rows(); ) {
+              row -= source.rows();
+              source = stacked.get(++s);
+            }
+            fillRow(p, j, source, row);
+          }
+        });
+  }
+
+  private void fillRow(int p, int j, Nf4Tensor source, int row) {
+    for (int b = 0; b < blocksPerPanel; b++) {
+      int base = base(p, b);
+      data[base + j] = Float.floatToRawIntBits(source.scale(row * blocksPerPanel + b));
+      long from = (long) row * columns + b * Nf4.BLOCK;
+      for (int i = 0; i < Nf4.BLOCK; i++) {
+        data[base + W + i / 8 * W + j] |= source.code(from + i) << 4 * (i % 8);
+      }
+    }
+  }
+
+  int base(int panel, int block) {
+    return FIRST + (panel * blocksPerPanel + block) * BLOCK_INTS;
+  }
+
+  int[] data() {
+    return data;
+  }
+
+  /** Unpacks a block: code values {@code [64][32]} without, and scales {@code [32]}. */
+  void codes(int p, int block, float[] codes, float[] scales) {
+    int base = base(p, block);
+    for (int j = 0; j < W; j++) {
+      scales[j] = Float.intBitsToFloat(data[base + j]);
+    }
+    for (int c = 0; c < 8; c++) {
+      int from = base + W + c * W;
+      for (int n = 0; n < 8; n++) {
+        int at = (c * 8 + n) * W;
+        for (int j = 0; j < W; j++) {
+          codes[at + j] = CODE[data[from + j] >>> 4 * n & 15];
+        }
+      }
+    }
+  }
+
+  private float value(int row, int column) {
+    int j = row % W;
+    int base = base(row / W, column / Nf4.BLOCK);
+    int i = column % Nf4.BLOCK;
+    int code = data[base + W + i / 8 * W + j] >>> 4 * (i % 8) & 15;
+    return CODE[code] * Float.intBitsToFloat(data[base + j]);
+  }
+
+  @Override
+  public Panels forward() {
+    throw new IllegalStateException("NF4 products go through Gemm.multiplyNf4");
+  }
+
+  @Override
+  public Panels backward() {
+    return new Panels() {
+      @Override
+      public int k() {
+        return rows;
+      }
+
+      @Override
+      public int n() {
+        return columns;
+      }
+
+      @Override
+      public float[] panel(int p, int k0, int kc, float[] scratch) {
+        int width = Math.min(W, columns - p * W);
+        for (int k = 0; k < kc; k++) {
+          for (int j = 0; j < width; j++) {
+            scratch[k * W + j] = value(k0 + k, p * W + j);
+          }
+        }
+        return scratch;
+      }
+    };
+  }
+
+  @Override
+  public void row(int row, float[] into, int offset) {
+    for (int c = 0; c < columns; c++) {
+      into[offset + c] = value(row, c);
+    }
+  }
+
+  @Override
+  public int rows() {
+    return rows;
+  }
+
+  @Override
+  public int columns() {
+    return columns;
+  }
+
+  @Override
+  public Precision precision() {
+    return Precision.NF4;
+  }
+
+  @Override
+  public long bytes() {
+    return 4L * data.length;
+  }
+
+  @Override
+  public void close() {}
+}

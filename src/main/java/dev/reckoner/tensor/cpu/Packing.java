@@ -1,0 +1,71 @@
+package dev.reckoner.tensor.cpu;
+
+/** The operand layouts {@link Tile} reads. */
+final class Packing {
+  private static final int W = Tile.WIDTH;
+
+  private Packing() {}
+
+  /**
+   * Packs A {@code [m, k]}, element (i, p) at {@code off + i * rs + p * cs}, as tiles of 8, 4, 2, 1
+   * rows from the top, each {@code [k][rows]}; row i's tile begins at {@code to + i * k}.
+   */
+  static void packA(float[] a, int off, int rs, int cs, int m, int k, float[] to, int toOff) {
+    for (int i = 0; i < m; ) {
+      int h = Tile.height(m - i);
+      packTile(a, off + i * rs, rs, cs, h, k, to, toOff + i * k);
+      i += h;
+    }
+  }
+
+  private static void packTile(
+      float[] a, int off, int rs, int cs, int h, int k, float[] to, int toOff) {
+    if (rs == 1) {
+      for (int p = 0; p < k; p++) {
+        System.arraycopy(a, off + p * cs, to, toOff + p * h, h);
+      }
+    } else if (cs == 1 && h == 1) {
+      System.arraycopy(a, off, to, toOff, k);
+    } else {
+      for (int i = 0; i < h; i++) {
+        int from = off + i * rs;
+        int at = toOff + i;
+        for (int p = 0; p < k; p++) {
+          to[at] = a[from];
+          from += cs;
+          at += h;
+        }
+      }
+    }
+  }
+
+  /**
+   * Packs columns {@code [n0, n0 + 32)} of B {@code [k, n]}, element (p, j) at {@code off + p * rs
+   * + j * cs}, as {@code [k][32]}; columns from {@code n} on are zero.
+   */
+  static void packPanel(
+      float[] b, int off, int rs, int cs, int k, int n0, int n, float[] to, int toOff) {
+    int width = Math.min(W, n - n0);
+    if (cs == 1) {
+      for (int p = 0; p < k; p++) {
+        System.arraycopy(b, off + p * rs + n0, to, toOff + p * W, width);
+      }
+    } else {
+      // 8 columns at a time read 8 streams and write whole cache lines
+      for (int j = 0; j < width; j++) {
+        int from = off + (n0 + j) * cs;
+        int at = toOff + j;
+        for (int p = 0; p < k; p++) {
+          to[at] = b[from];
+          from += rs;
+          at += W;
+        }
+      }
+    }
+    if (width < W) {
+      for (int p = 0; p < k; p++) {
+        java.util.Arrays.fill(to, toOff + p * W + width, toOff + p * W + W, 0f);
+      }
+    }
+  }
+}

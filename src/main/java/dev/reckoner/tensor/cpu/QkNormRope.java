@@ -1,0 +1,150 @@
+package dev.reckoner.tensor.cpu;
+
+/** Per-head RMSNorm of q and k and rotary embedding, forward and backward. */
+final class QkNormRope {
+  private static final int TOKENS_A_TASK = 32;
+
+  private final Workers workers;
+  private final FloatPool pool;
+
+  QkNormRope(Workers workers, FloatPool pool) {
+    this.workers = workers;
+    this.pool = pool;
+  }
+
+  void forward(
+      CpuTensor qkv,
+      CpuTensor qWeight,
+      CpuTensor kWeight,
+      float eps,
+      int[] positions,
+      CpuTensor rope,
+      CpuTensor q,
+      CpuTensor k,
+      CpuTensor rstd) {
+    int d = rope.columns;
+    int heads = q.columns / d;
+    int all = heads + k.columns / d;
+    CpuRows.parallel(
+        workers,
+        qkv.rows,
+        all * d * 2,
+        t -> {
+          float[] lanes = new float[VectorMath.L];
+          int angles = rope.row(positions[t]);
+          for (int h = 0; h < all; h++) {
+            boolean query = h < heads;
+            CpuTensor w = query ? qWeight : kWeight;
+            CpuTensor out = query ? q : k;
+            int to = out.row(t) + (query ? h : h - heads) * d;
+            int from = qkv.row(t) + h * d;
+            float r = Norms.reciprocalRms(qkv.data, from, d, eps, lanes);
+            if (rstd != null) {
+              rstd.data[rstd.row(t) + h] = r;
+            }
+            rotate(qkv.data, from, w.data, w.offset, r, rope.data, angles, d / 2, out.data, to);
+          }
+        });
+  }
+
+  private static void rotate(
+      float[] x,
+      int from,
+      float[] w,
+      int wo,
+      float r,
+      float[] rope,
+      int angles,
+      int half,
+      float[] out,
+      int to) {
+    for (int i = 0; i < half; i++) {
+      float a = x[from + i] * r * (1 + w[wo + i]);
+      float b = x[from + half + i] * r * (1 + w[wo + half + i]);
+      float cos = rope[angles + i];
+      float sin = rope[angles + half + i];
+      out[to + i] = a * cos - b * sin;
+      out[to + half + i] = b * cos + a * sin;
+    }
+  }
+
+  void backward(
+      CpuTensor dq,
+      CpuTensor dk,
+      CpuTensor qkv,
+      CpuTensor qWeight,
+      CpuTensor kWeight,
+      int[] positions,
+      CpuTensor rope,
+      CpuTensor rstd,
+      CpuTensor dQkv,
+      CpuTensor dqWeight,
+      CpuTensor dkWeight) {
+    int d = rope.columns;
+    int half = d / 2;
+    int heads = dq.columns / d;
+    int all = heads + dk.columns / d;
+    int tasks = (qkv.rows + TOKENS_A_TASK - 1) / TOKENS_A_TASK;
+    boolean weights = dqWeight != null || dkWeight != null;
+    float[] partial = weights ? pool.take((long) tasks * 2 * d) : null;
+    workers.run(
+        tasks,
+        task -> {
+          float[] normed = new float[d];
+          if (weights) {
+            java.util.Arrays.fill(partial, task * 2 * d, (task + 1) * 2 * d, 0f);
+          }
+          int end = Math.min(qkv.rows, (task + 1) * TOKENS_A_TASK);
+          for (int t = task * TOKENS_A_TASK; t < end; t++) {
+            int angles = rope.row(positions[t]);
+            for (int h = 0; h < all; h++) {
+              boolean query = h < heads;
+              CpuTensor w = query ? qWeight : kWeight;
+              CpuTensor dOut = query ? dq : dk;
+              int from = dOut.row(t) + (query ? h : h - heads) * d;
+              for (int i = 0; i < half; i++) {
+                float a = dOut.data[from + i];
+                float b = dOut.data[from + half + i];
+                float cos = rope.data[angles + i];
+                float sin = rope.data[angles + half + i];
+                normed[i] = a * cos + b * sin;
+                normed[half + i] = b * cos - a * sin;
+              }
+              float r = rstd.data[rstd.row(t) + h];
+              int x = qkv.row(t) + h * d;
+              Norms.rowGradient(
+                  normed,
+                  0,
+                  qkv.data,
+                  x,
+                  w.data,
+                  w.offset,
+                  r,
+                  d,
+                  0,
+                  dQkv.data,
+                  dQkv.row(t) + h * d);
+              if (weights) {
+                int at = task * 2 * d + (query ? 0 : d);
+                for (int i = 0; i < d; i++) {
+                  partial[at + i] += normed[i] * (qkv.data[x + i] * r);
+                }
+              }
+            }
+          }
+        });
+    if (weights) {
+      for (int task = 0; task < tasks; task++) {
+        add(partial, task * 2 * d, d, dqWeight);
+        add(partial, task * 2 * d + d, d, dkWeight);
+      }
+      pool.give(partial);
+    }
+  }
+
+  private static void add(float[] from, int at, int n, CpuTensor to) {
+    for (int i = 0; to != null && i < n; i++) {
+      to.data[to.offset + i] += from[at + i];
+    }
+  }
+}
