@@ -1,0 +1,159 @@
+package dev.reckoner.evaluation;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** Results as JSON for programs and as Markdown for people. */
+public final class EvaluationReport {
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private EvaluationReport() {}
+
+  /**
+   * A measurement with all its numbers. What is undefined is {@code null}, never 0.
+   *
+   * @param withGrades whether every single answer goes in as well
+   */
+  public static ObjectNode json(Measurement m, boolean withGrades) {
+    ObjectNode node = JSON.createObjectNode();
+    node.put("suite", m.suite());
+    node.put("suiteVersion", m.suiteVersion());
+    node.put("model", m.model());
+    node.put("problems", m.grades().size());
+    node.set("metrics", intervals(m.metrics()));
+    ObjectNode slices = node.putObject("slices");
+    m.slices().forEach((name, interval) -> slices.set(name, interval(interval)));
+    ObjectNode calibration = node.putObject("calibration");
+    number(calibration, "expectedError", m.calibration().expectedError());
+    number(calibration, "auroc", m.calibration().auroc());
+    calibration.set("bins", JSON.valueToTree(m.calibration().bins()));
+    if (withGrades) {
+      node.set("grades", JSON.valueToTree(m.grades()));
+    }
+    return node;
+  }
+
+  /** A comparison with all its numbers. */
+  public static ObjectNode json(Comparison c) {
+    ObjectNode node = JSON.createObjectNode();
+    node.put("suite", c.suite());
+    node.put("incumbent", c.incumbent());
+    node.put("candidate", c.candidate());
+    node.set("differences", intervals(c.differences()));
+    ObjectNode slices = node.putObject("slices");
+    c.slices().forEach((name, interval) -> slices.set(name, interval(interval)));
+    node.set("mcNemar", JSON.valueToTree(c.mcNemar()));
+    return node;
+  }
+
+  /** All of a run: measurements, and comparisons where there are any. */
+  public static ObjectNode json(
+      List<Measurement> measurements, List<Comparison> comparisons, boolean withGrades) {
+    ObjectNode node = JSON.createObjectNode();
+    ArrayNode all = node.putArray("measurements");
+    measurements.forEach(m -> all.add(json(m, withGrades)));
+    ArrayNode pairs = node.putArray("comparisons");
+    comparisons.forEach(c -> pairs.add(json(c)));
+    return node;
+  }
+
+  /** A table a suite: a row a metric, a column a model, with 95% intervals. */
+  public static String markdown(List<Measurement> measurements, List<Comparison> comparisons) {
+    StringBuilder out = new StringBuilder();
+    for (String suite : measurements.stream().map(Measurement::suite).distinct().toList()) {
+      List<Measurement> columns =
+          measurements.stream().filter(m -> m.suite().equals(suite)).toList();
+      List<Comparison> differences =
+          comparisons.stream().filter(c -> c.suite().equals(suite)).toList();
+      Measurement first = columns.getFirst();
+      out.append("## ").append(suite).append("\n\n");
+      out.append(first.grades().size()).append(" problems, version ");
+      out.append(first.suiteVersion()).append("; 95% intervals in brackets\n\n| |");
+      columns.forEach(m -> out.append(' ').append(m.model()).append(" |"));
+      differences.forEach(c -> out.append(" difference |"));
+      out.append("\n|---|").append("---|".repeat(columns.size() + differences.size()));
+      for (Metric metric : Metric.values()) {
+        if (columns.stream().noneMatch(m -> m.metric(metric).defined())) {
+          continue;
+        }
+        out.append("\n| ").append(metric.text()).append(" |");
+        columns.forEach(m -> out.append(' ').append(text(metric, m.metric(metric))).append(" |"));
+        differences.forEach(
+            c -> out.append(' ').append(signed(metric, c.difference(metric))).append(" |"));
+      }
+      out.append("\n| calibration error, AUROC |");
+      columns.forEach(
+          m ->
+              out.append(' ')
+                  .append(plain(m.calibration().expectedError()))
+                  .append(", ")
+                  .append(plain(m.calibration().auroc()))
+                  .append(" |"));
+      differences.forEach(c -> out.append(" |"));
+      out.append("\n\n");
+      for (Comparison c : differences) {
+        out.append(
+            "%s against %s: right on %d that the other misses, wrong on %d that it solves; exact McNemar p = %s%n%n"
+                .formatted(
+                    c.candidate(),
+                    c.incumbent(),
+                    c.mcNemar().onlySecond(),
+                    c.mcNemar().onlyFirst(),
+                    String.format(Locale.ROOT, "%.3g", c.mcNemar().pValue())));
+      }
+    }
+    return out.toString();
+  }
+
+  private static ObjectNode intervals(Map<Metric, Interval> intervals) {
+    ObjectNode node = JSON.createObjectNode();
+    intervals.forEach(
+        (metric, interval) ->
+            node.set(metric.name().toLowerCase(Locale.ROOT), interval(interval)));
+    return node;
+  }
+
+  private static ObjectNode interval(Interval interval) {
+    ObjectNode node = JSON.createObjectNode();
+    number(node, "estimate", interval.estimate());
+    number(node, "low", interval.low());
+    number(node, "high", interval.high());
+    return node;
+  }
+
+  private static void number(ObjectNode node, String field, double value) {
+    if (Double.isFinite(value)) {
+      node.put(field, value);
+    } else {
+      node.putNull(field);
+    }
+  }
+
+  private static String text(Metric metric, Interval i) {
+    if (!i.defined()) {
+      return "–";
+    }
+    return metric.share()
+        ? String.format(
+            Locale.ROOT, "%.1f%% [%.1f, %.1f]", 100 * i.estimate(), 100 * i.low(), 100 * i.high())
+        : String.format(Locale.ROOT, "%.2f [%.2f, %.2f]", i.estimate(), i.low(), i.high());
+  }
+
+  private static String signed(Metric metric, Interval i) {
+    if (!i.defined()) {
+      return "–";
+    }
+    double f = metric.share() ? 100 : 1;
+    return String.format(
+        Locale.ROOT, "%+.2f [%+.2f, %+.2f]", f * i.estimate(), f * i.low(), f * i.high());
+  }
+
+  private static String plain(double value) {
+    return Double.isFinite(value) ? String.format(Locale.ROOT, "%.3f", value) : "–";
+  }
+}

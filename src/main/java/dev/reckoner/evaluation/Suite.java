@@ -1,0 +1,60 @@
+package dev.reckoner.evaluation;
+
+import dev.reckoner.corpus.Problem;
+import dev.reckoner.reasoning.PromptFormat;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Problems with gold answers that a model is measured on and never trained on.
+ *
+ * @param version hash over the problems, so that two results are known to be of the same ones
+ */
+public record Suite(String name, String version, List<Problem> problems) {
+
+  /**
+   * A suite of these problems.
+   *
+   * @throws SuiteException if there are none, if an id occurs twice, or if one cannot be graded
+   */
+  public static Suite of(String name, List<Problem> problems) {
+    if (problems.isEmpty()) {
+      throw new SuiteException("suite " + name + " has no problems");
+    }
+    Set<String> ids = new HashSet<>();
+    MessageDigest digest = sha256();
+    PromptFormat format = new PromptFormat();
+    for (Problem problem : problems) {
+      if (!ids.add(problem.id())) {
+        throw new SuiteException("suite " + name + " has two problems " + problem.id());
+      }
+      if (!Grader.gradable(problem)) {
+        throw new SuiteException(
+            "suite " + name + ": " + problem.id() + " has no answer that can be graded");
+      }
+      digest.update(
+          String.join("\u0000", problem.id(), format.render(problem.evidence()), "" + problem.gold())
+              .getBytes(StandardCharsets.UTF_8));
+    }
+    return new Suite(
+        name, HexFormat.of().formatHex(digest.digest()).substring(0, 16), List.copyOf(problems));
+  }
+
+  /** The first problems; a suite of its own, with its own version. */
+  public Suite limited(int limit) {
+    return limit >= problems.size() ? this : of(name, problems.subList(0, limit));
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+  }
+}
