@@ -1,4 +1,4 @@
--- An immutable snapshot of what a run learns from. Its name is the SHA-256 of its JSONL bytes.
+-- An immutable snapshot of what a run learns from, named by the SHA-256 over its files.
 create table dataset (
   hash        text primary key,
   samples     integer     not null,       -- supervised conversations from validated chains
@@ -35,6 +35,8 @@ create table training_run (
   steps               integer     not null default 0,
   loss                double precision,
   message             text        not null default '',
+  worker              text,               -- the process that works on it
+  heartbeat_at        timestamptz,        -- when it last said so; silence lets another take over
   started_by          text        not null,
   created_at          timestamptz not null default now(),
   started_at          timestamptz,

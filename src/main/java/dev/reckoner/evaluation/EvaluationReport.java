@@ -113,8 +113,7 @@ public final class EvaluationReport {
   private static ObjectNode intervals(Map<Metric, Interval> intervals) {
     ObjectNode node = JSON.createObjectNode();
     intervals.forEach(
-        (metric, interval) ->
-            node.set(metric.name().toLowerCase(Locale.ROOT), interval(interval)));
+        (metric, interval) -> node.set(metric.name().toLowerCase(Locale.ROOT), interval(interval)));
     return node;
   }
 

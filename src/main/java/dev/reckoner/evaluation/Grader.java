@@ -18,9 +18,9 @@ import java.util.Locale;
 /**
  * Compares an answer with the gold answer, and counts what the verifier says of its steps.
  *
- * <p><b>Execution accuracy.</b> A figure is right if it differs from the gold figure by no more than
- * the larger of half a unit in the gold figure's last decimal (data sets publish rounded answers)
- * and 0.01% of it. The sign counts. What is compared:
+ * <p><b>Execution accuracy.</b> A figure is right if it differs from the gold figure by no more
+ * than the larger of half a unit in the gold figure's last decimal (data sets publish rounded
+ * answers) and 0.01% of it. The sign counts. What is compared:
  *
  * <ul>
  *   <li>gold in percent: percent, so that 20.96 %, 2096 bps and the ratio 0.2096 are one answer;
@@ -169,7 +169,9 @@ public final class Grader {
       case Gold.Number(BigDecimal value, String unit, String scale) ->
           String.join(
                   " ",
-                  value.setScale(Math.max(0, value.scale()), RoundingMode.UNNECESSARY).toPlainString(),
+                  value
+                      .setScale(Math.max(0, value.scale()), RoundingMode.UNNECESSARY)
+                      .toPlainString(),
                   unit,
                   scale)
               .strip();

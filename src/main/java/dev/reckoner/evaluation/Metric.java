@@ -6,7 +6,8 @@ import java.util.function.ToDoubleFunction;
 /** What is measured: each a ratio of sums over grades. */
 public enum Metric {
   /** Of the problems whose evidence has an answer: those answered right. */
-  EXECUTION_ACCURACY("execution accuracy", true, g -> is(g.answerable() && g.correct()), g -> is(g.answerable())),
+  EXECUTION_ACCURACY(
+      "execution accuracy", true, g -> is(g.answerable() && g.correct()), g -> is(g.answerable())),
   /** Chains that conclude and whose every step passed. */
   VERIFIED_CHAINS("fully verified chains", true, g -> is(g.verified()), g -> 1),
   /** Of the cited figures: those that are where the chain says. */
@@ -18,9 +19,17 @@ public enum Metric {
   /** Of the steps that state a figure: those that compute something else than they say. */
   WRONG_ARITHMETIC("wrong arithmetic", false, Grade::wrongArithmetic, Grade::figures),
   /** Of the problems whose evidence does not say: those where the chain says so. */
-  ABSTENTION("abstention on unanswerable", true, g -> is(!g.answerable() && g.abstained()), g -> is(!g.answerable())),
+  ABSTENTION(
+      "abstention on unanswerable",
+      true,
+      g -> is(!g.answerable() && g.abstained()),
+      g -> is(!g.answerable())),
   /** Of the problems whose evidence has an answer: those where the chain says that it does not. */
-  FALSE_ABSTENTION("abstention on answerable", false, g -> is(g.answerable() && g.abstained()), g -> is(g.answerable())),
+  FALSE_ABSTENTION(
+      "abstention on answerable",
+      false,
+      g -> is(g.answerable() && g.abstained()),
+      g -> is(g.answerable())),
   /** Analyses that did not get to a chain. */
   NO_CHAIN("no chain", false, g -> is(g.failure() != null), g -> 1),
   /** Mean generated tokens. */

@@ -38,7 +38,8 @@ public record Suite(String name, String version, List<Problem> problems) {
             "suite " + name + ": " + problem.id() + " has no answer that can be graded");
       }
       digest.update(
-          String.join("\u0000", problem.id(), format.render(problem.evidence()), "" + problem.gold())
+          String.join(
+                  "\u0000", problem.id(), format.render(problem.evidence()), "" + problem.gold())
               .getBytes(StandardCharsets.UTF_8));
     }
     return new Suite(

@@ -49,7 +49,8 @@ public final class SuiteFile {
         try {
           problems.add(problem(JSON.readTree(line)));
         } catch (JsonProcessingException | IllegalArgumentException e) {
-          String reason = e instanceof JsonProcessingException j ? j.getOriginalMessage() : e.getMessage();
+          String reason =
+              e instanceof JsonProcessingException j ? j.getOriginalMessage() : e.getMessage();
           throw new SuiteException("suite " + name + ", line " + number + ": " + reason, e);
         }
       }
@@ -103,7 +104,9 @@ public final class SuiteFile {
       return new Gold.Text(node.get("text").valueStream().map(JsonNode::asText).toList());
     }
     return new Gold.Number(
-        new BigDecimal(text(node, "number")), node.path("unit").asText(), node.path("scale").asText());
+        new BigDecimal(text(node, "number")),
+        node.path("unit").asText(),
+        node.path("scale").asText());
   }
 
   private static String text(JsonNode node, String field) {

@@ -178,7 +178,8 @@ class EvaluationTest {
     assertThat(json.at("/measurements/0/grades")).hasSize(10);
     String markdown = EvaluationReport.markdown(List.of(m, m), List.of(Comparison.of(m, m)));
     assertThat(markdown)
-        .contains("| execution accuracy | 0.0% [0.0, 0.0] | 0.0% [0.0, 0.0] | +0.00 [+0.00, +0.00] |")
+        .contains(
+            "| execution accuracy | 0.0% [0.0, 0.0] | 0.0% [0.0, 0.0] | +0.00 [+0.00, +0.00] |")
         .doesNotContain("grounded figures");
   }
 
@@ -203,8 +204,7 @@ class EvaluationTest {
   }
 
   private static Problem problem(String id, Gold gold) {
-    Evidence named =
-        new Evidence(id, EVIDENCE.question(), EVIDENCE.tables(), EVIDENCE.sentences());
+    Evidence named = new Evidence(id, EVIDENCE.question(), EVIDENCE.tables(), EVIDENCE.sentences());
     return new Problem(id, "group of " + id, "test", named, gold, null, Support.UNKNOWN);
   }
 

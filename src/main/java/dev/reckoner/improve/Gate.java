@@ -1,0 +1,172 @@
+package dev.reckoner.improve;
+
+import dev.reckoner.evaluation.Comparison;
+import dev.reckoner.evaluation.Interval;
+import dev.reckoner.evaluation.Measurement;
+import dev.reckoner.evaluation.Metric;
+import dev.reckoner.improve.GateRules.MetricRule;
+import dev.reckoner.improve.GateRules.SuiteRules;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Decides whether a candidate may serve, by its comparisons with the champion. What was not
+ * measured is a reason to refuse, never to pass.
+ */
+final class Gate {
+
+  /**
+   * One rule and what came of it.
+   *
+   * @param text the rule and the numbers, one line
+   */
+  record Check(String suite, String text, boolean passed) {}
+
+  /**
+   * @param passed whether every check passed, and there was at least one
+   * @param checks all of them
+   * @param notes what was measured and judged nothing
+   */
+  record Verdict(boolean passed, List<Check> checks, List<String> notes) {
+
+    /** Why a candidate is refused; empty for one that passed. */
+    String refusal() {
+      if (passed) {
+        return "";
+      }
+      List<String> failed =
+          checks.stream().filter(c -> !c.passed()).map(c -> c.suite() + ": " + c.text()).toList();
+      return failed.isEmpty()
+          ? "no rule of the gate could be judged: " + String.join("; ", notes)
+          : String.join("; ", failed);
+    }
+  }
+
+  private final GateRules rules;
+
+  Gate(GateRules rules) {
+    this.rules = rules;
+  }
+
+  /**
+   * Judges.
+   *
+   * @param champions measurements of the champion, one a suite
+   * @param candidates measurements of the candidate on the same suites
+   */
+  Verdict judge(List<Measurement> champions, List<Measurement> candidates) {
+    List<Check> checks = new ArrayList<>();
+    List<String> notes = new ArrayList<>();
+    Map<String, Measurement> bySuite = new TreeMap<>();
+    champions.forEach(m -> bySuite.put(m.suite(), m));
+    Map<String, Measurement> candidateBySuite = new TreeMap<>();
+    candidates.forEach(m -> candidateBySuite.put(m.suite(), m));
+    for (String suite : rules.suiteNames()) {
+      SuiteRules suiteRules = rules.suites().get(suite);
+      Measurement champion = bySuite.get(suite);
+      Measurement candidate = candidateBySuite.get(suite);
+      int problems = candidate == null ? 0 : candidate.grades().size();
+      if (problems < suiteRules.minimumProblems()) {
+        notes.add(
+            "%s has %d problems, fewer than the %d that are needed to judge"
+                .formatted(suite, problems, suiteRules.minimumProblems()));
+      } else if (champion == null || candidate == null) {
+        checks.add(new Check(suite, "was not measured", false));
+      } else {
+        judge(suiteRules, champion, candidate, checks);
+      }
+    }
+    boolean passed = !checks.isEmpty() && checks.stream().allMatch(Check::passed);
+    return new Verdict(passed, List.copyOf(checks), List.copyOf(notes));
+  }
+
+  private static void judge(
+      SuiteRules rules, Measurement champion, Measurement candidate, List<Check> checks) {
+    String suite = candidate.suite();
+    Comparison comparison = Comparison.of(champion, candidate);
+    for (Metric metric : Metric.values()) {
+      MetricRule rule = rules.metrics().get(metric);
+      if (rule != null) {
+        judge(suite, metric, rule, champion, candidate, comparison, checks);
+      }
+    }
+    if (rules.slices() != null) {
+      comparison
+          .slices()
+          .forEach(
+              (slice, difference) -> {
+                long problems =
+                    candidate.grades().stream().filter(g -> g.slice().equals(slice)).count();
+                if (problems >= rules.slices().minimumProblems() && difference.defined()) {
+                  checks.add(
+                      new Check(
+                          suite,
+                          "slice %s: execution accuracy %s, may lose %s"
+                              .formatted(
+                                  slice,
+                                  signed(difference.estimate()),
+                                  plain(rules.slices().tolerance())),
+                          difference.estimate() >= -rules.slices().tolerance()));
+                }
+              });
+    }
+  }
+
+  private static void judge(
+      String suite,
+      Metric metric,
+      MetricRule rule,
+      Measurement champion,
+      Measurement candidate,
+      Comparison comparison,
+      List<Check> checks) {
+    Interval gain = gain(metric, comparison.difference(metric));
+    if (!gain.defined()) {
+      checks.add(new Check(suite, metric.text() + ": could not be computed", false));
+      return;
+    }
+    if (rule.improvement() != null) {
+      checks.add(
+          new Check(
+              suite,
+              "%s: lower end of the improvement %s, must be above %s"
+                  .formatted(metric.text(), signed(gain.low()), signed(rule.improvement())),
+              gain.low() > rule.improvement()));
+    }
+    if (rule.tolerance() != null) {
+      checks.add(
+          new Check(
+              suite,
+              "%s: better by %s, may lose %s"
+                  .formatted(metric.text(), signed(gain.estimate()), plain(rule.tolerance())),
+              gain.estimate() >= -rule.tolerance()));
+    }
+    if (rule.factor() != null) {
+      double factor = candidate.metric(metric).estimate() / champion.metric(metric).estimate();
+      checks.add(
+          new Check(
+              suite,
+              "%s: %s times the champion's, may be %s times"
+                  .formatted(metric.text(), plain(factor), plain(rule.factor())),
+              factor <= rule.factor()));
+    }
+  }
+
+  /** The difference, turned so that more is better. */
+  private static Interval gain(Metric metric, Interval difference) {
+    return metric.moreIsBetter()
+        ? difference
+        : new Interval(-difference.estimate(), -difference.high(), -difference.low());
+  }
+
+  private static String signed(double value) {
+    return String.format(Locale.ROOT, "%+.4f", value);
+  }
+
+  private static String plain(double value) {
+    return String.format(Locale.ROOT, "%.4f", value);
+  }
+}

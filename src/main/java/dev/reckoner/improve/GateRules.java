@@ -1,0 +1,98 @@
+package dev.reckoner.improve;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import dev.reckoner.evaluation.Metric;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a candidate must show before it may serve; read from {@code evaluation/gates.yaml}.
+ *
+ * @param suites rules by name of suite; a suite without rules is measured and judges nothing
+ */
+public record GateRules(Map<String, SuiteRules> suites) {
+
+  /**
+   * The rules of one suite.
+   *
+   * @param minimumProblems with fewer problems the suite is measured and judges nothing
+   * @param metrics rules by metric
+   * @param slices how much execution accuracy a slice may lose; {@code null} for no rule
+   */
+  public record SuiteRules(int minimumProblems, Map<Metric, MetricRule> metrics, SliceRule slices) {
+
+    public SuiteRules {
+      metrics = metrics == null ? Map.of() : Map.copyOf(metrics);
+    }
+  }
+
+  /**
+   * The rule of one metric; what is {@code null} is not asked for. "Better" is up or down, as the
+   * metric has it.
+   *
+   * @param improvement the lower end of the 95% interval of the improvement must be above this
+   * @param tolerance the metric may get worse by no more than this
+   * @param factor the candidate's value may be no more than this many times the champion's
+   */
+  public record MetricRule(Double improvement, Double tolerance, Double factor) {}
+
+  /**
+   * @param minimumProblems smaller slices judge nothing
+   */
+  public record SliceRule(double tolerance, int minimumProblems) {}
+
+  private static final YAMLMapper YAML =
+      YAMLMapper.builder()
+          .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+          .enable(com.fasterxml.jackson.databind.MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
+          .build();
+
+  public GateRules {
+    if (suites == null || suites.isEmpty()) {
+      throw new ImprovementException("the gate has no rules: name at least one suite");
+    }
+    suites = Map.copyOf(suites);
+  }
+
+  /**
+   * Reads a file.
+   *
+   * @throws ImprovementException one line that names the file and what is wrong
+   */
+  public static GateRules read(Path file) {
+    try (InputStream in = Files.newInputStream(file)) {
+      return parse(file.toString(), in);
+    } catch (IOException e) {
+      throw new ImprovementException(file + " cannot be read; name a gates file", e);
+    }
+  }
+
+  /** The rules that ship with the program. */
+  public static GateRules bundled() {
+    try (InputStream in = GateRules.class.getResourceAsStream("/evaluation/gates.yaml")) {
+      return parse("gates.yaml", in);
+    } catch (IOException e) {
+      throw new ImprovementException("the bundled gates.yaml cannot be read", e);
+    }
+  }
+
+  private static GateRules parse(String name, InputStream in) throws IOException {
+    try {
+      return YAML.readValue(in, GateRules.class);
+    } catch (JsonProcessingException e) {
+      throw new ImprovementException(
+          name + ": " + e.getOriginalMessage().lines().findFirst().orElse("not a gates file"), e);
+    }
+  }
+
+  /** Names of the suites that have rules. */
+  List<String> suiteNames() {
+    return suites.keySet().stream().sorted().toList();
+  }
+}

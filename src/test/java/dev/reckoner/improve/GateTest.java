@@ -1,0 +1,191 @@
+package dev.reckoner.improve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.reckoner.corpus.Gold;
+import dev.reckoner.corpus.Problem;
+import dev.reckoner.corpus.Support;
+import dev.reckoner.evaluation.Grade;
+import dev.reckoner.evaluation.Measurement;
+import dev.reckoner.evaluation.Metric;
+import dev.reckoner.evaluation.Suite;
+import dev.reckoner.reasoning.Evidence;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntPredicate;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class GateTest {
+
+  private static final String RULES =
+      """
+      suites:
+        target:
+          minimumProblems: 50
+          metrics:
+            execution_accuracy: {improvement: 0}
+            tokens: {factor: 1.5}
+          slices: {tolerance: 0.1, minimumProblems: 10}
+        skills:
+          minimumProblems: 50
+          metrics:
+            execution_accuracy: {tolerance: 0.02}
+            grounded_figures: {tolerance: 0.01}
+      """;
+
+  @TempDir Path directory;
+
+  @Test
+  void aClearImprovementThatLosesNothingPasses() throws IOException {
+    Gate.Verdict verdict =
+        judge(
+            List.of(measure("target", i -> i < 50), measure("skills", i -> i < 90)),
+            List.of(measure("target", i -> i < 70), measure("skills", i -> i < 90)));
+    assertThat(verdict.passed()).isTrue();
+    assertThat(verdict.refusal()).isEmpty();
+  }
+
+  @Test
+  void anImprovementThatCouldBeChanceIsRefusedWithItsNumbers() throws IOException {
+    // 7 gained, 6 lost
+    Gate.Verdict verdict =
+        judge(
+            List.of(measure("target", i -> i < 50), measure("skills", i -> i < 90)),
+            List.of(measure("target", i -> i >= 6 && i < 57), measure("skills", i -> i < 90)));
+    assertThat(verdict.passed()).isFalse();
+    assertThat(verdict.refusal())
+        .startsWith("target: execution accuracy: lower end of the improvement -0.0")
+        .contains("must be above +0.0000");
+  }
+
+  @Test
+  void aRegressionElsewhereRefusesABetterCandidate() throws IOException {
+    Gate.Verdict verdict =
+        judge(
+            List.of(measure("target", i -> i < 50), measure("skills", i -> i < 90)),
+            List.of(measure("target", i -> i < 70), measure("skills", i -> i < 85)));
+    assertThat(verdict.refusal())
+        .isEqualTo("skills: execution accuracy: better by -0.0500, may lose 0.0200");
+  }
+
+  @Test
+  void aRegressionOfOneSliceIsFoundBehindABetterAverage() throws IOException {
+    // The slice of odd problems loses 15 of its 50; the even ones gain 40.
+    Gate.Verdict verdict =
+        judge(
+            List.of(measure("target", i -> i % 2 == 1), measure("skills", i -> i < 90)),
+            List.of(
+                measure("target", i -> i % 2 == 1 ? i > 30 : i < 80),
+                measure("skills", i -> i < 90)));
+    assertThat(verdict.passed()).isFalse();
+    assertThat(verdict.refusal()).startsWith("target: slice odd: execution accuracy -0.3000");
+  }
+
+  @Test
+  void whatCouldNotBeComputedRefuses() throws IOException {
+    // No figure was cited, so the share of grounded ones is 0/0.
+    Measurement nothingCited = measure("skills", i -> i < 90, 0, 10);
+    Gate.Verdict verdict =
+        judge(
+            List.of(measure("target", i -> i < 50), nothingCited),
+            List.of(measure("target", i -> i < 70), nothingCited));
+    assertThat(nothingCited.metric(Metric.GROUNDED_FIGURES).estimate()).isNaN();
+    assertThat(verdict.refusal()).isEqualTo("skills: grounded figures: could not be computed");
+  }
+
+  @Test
+  void aSuiteThatWasNotMeasuredRefuses() throws IOException {
+    Gate.Verdict verdict =
+        judge(
+            List.of(measure("target", i -> i < 50)),
+            List.of(measure("target", i -> i < 70), measure("skills", i -> i < 90)));
+    assertThat(verdict.refusal()).isEqualTo("skills: was not measured");
+  }
+
+  @Test
+  void aSuiteTooSmallJudgesNothingAndAGateThatJudgesNothingRefuses() throws IOException {
+    Gate.Verdict verdict = judge(List.of(), List.of());
+    assertThat(verdict.passed()).isFalse();
+    assertThat(verdict.refusal())
+        .startsWith(
+            "no rule of the gate could be judged: skills has 0 problems, fewer than the 50");
+  }
+
+  @Test
+  void aSlowerCandidateIsRefused() throws IOException {
+    Gate.Verdict verdict =
+        judge(
+            List.of(measure("target", i -> i < 50, 2, 10), measure("skills", i -> i < 90)),
+            List.of(measure("target", i -> i < 70, 2, 16), measure("skills", i -> i < 90)));
+    assertThat(verdict.refusal())
+        .isEqualTo("target: tokens per analysis: 1.6000 times the champion's, may be 1.5000 times");
+  }
+
+  @Test
+  void aMisspelledRuleIsAnErrorThatNamesTheFile() throws IOException {
+    Path file = directory.resolve("gates.yaml");
+    Files.writeString(file, "suites: {target: {metrics: {execution_accuracy: {improvment: 0}}}}");
+    assertThatThrownBy(() -> GateRules.read(file))
+        .isInstanceOf(ImprovementException.class)
+        .hasMessageContaining("gates.yaml")
+        .hasMessageContaining("improvment");
+    Files.writeString(file, "suites: {}");
+    assertThatThrownBy(() -> GateRules.read(file)).hasMessageContaining("no rules");
+  }
+
+  @Test
+  void theRulesThatShipAreReadable() {
+    assertThat(GateRules.bundled().suiteNames()).containsExactly("synthetic", "validated");
+  }
+
+  private Gate.Verdict judge(List<Measurement> champions, List<Measurement> candidates)
+      throws IOException {
+    Path file = directory.resolve("gates.yaml");
+    Files.writeString(file, RULES);
+    return new Gate(GateRules.read(file)).judge(champions, candidates);
+  }
+
+  private static Measurement measure(String suite, IntPredicate right) {
+    return measure(suite, right, 2, 10);
+  }
+
+  private static Measurement measure(String suite, IntPredicate right, int cited, int tokens) {
+    List<Problem> problems = new ArrayList<>();
+    List<Grade> grades = new ArrayList<>();
+    for (int i = 0; i < 100; i++) {
+      String slice = i % 2 == 0 ? "even" : "odd";
+      Gold gold = new Gold.Number(BigDecimal.ONE, "", "");
+      Evidence evidence = new Evidence("t" + i, "q", List.of(), List.of());
+      problems.add(new Problem("p" + i, "g" + i, slice, evidence, gold, null, Support.UNKNOWN));
+      grades.add(
+          new Grade(
+              "p" + i,
+              "g" + i,
+              slice,
+              "1",
+              "1",
+              true,
+              right.test(i),
+              false,
+              false,
+              true,
+              cited,
+              cited,
+              cited + 1,
+              0,
+              0,
+              0,
+              0.5,
+              tokens,
+              0.1,
+              null));
+    }
+    return Measurement.of(Suite.of(suite, problems), "model", grades);
+  }
+}
