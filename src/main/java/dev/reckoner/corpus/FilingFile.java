@@ -53,7 +53,8 @@ public final class FilingFile {
           array = true;
         } else if (token == JsonToken.START_OBJECT) {
           int line = parser.currentTokenLocation().getLineNr();
-          convert(file, line, ++record, tree(file, parser), sink);
+          String where = file + ":" + line + " (record " + ++record + "): ";
+          convert(where, record, tree(file, parser), sink);
         } else if (token != JsonToken.END_ARRAY) {
           int line = parser.currentTokenLocation().getLineNr();
           throw new CorpusException(
@@ -71,10 +72,20 @@ public final class FilingFile {
     return FORMATS.stream().anyMatch(format -> format.accepts(record));
   }
 
-  private static void convert(
-      Path file, int line, int number, JsonNode record, Consumer<Problem> sink)
+  /**
+   * The problems of one record.
+   *
+   * @param number of the record in its file, for records without an id
+   * @throws CorpusException if the record is of no known data set, or lacks what its format needs
+   */
+  public static List<Problem> problems(JsonNode record, int number) throws CorpusException {
+    List<Problem> problems = new ArrayList<>();
+    convert("record " + number + ": ", number, record, problems::add);
+    return problems;
+  }
+
+  private static void convert(String where, int number, JsonNode record, Consumer<Problem> sink)
       throws CorpusException {
-    String where = file + ":" + line + " (record " + number + "): ";
     FilingFormat format =
         FORMATS.stream()
             .filter(candidate -> candidate.accepts(record))
@@ -115,7 +126,7 @@ public final class FilingFile {
   }
 
   /** Opens a file, through gzip if its first two bytes say so. */
-  static InputStream open(Path file) throws IOException {
+  public static InputStream open(Path file) throws IOException {
     BufferedInputStream in = new BufferedInputStream(Files.newInputStream(file), 1 << 16);
     in.mark(2);
     boolean gzip = in.read() == 0x1f && in.read() == 0x8b;

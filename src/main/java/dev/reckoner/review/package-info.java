@@ -1,9 +1,2 @@
-/**
- * Where people look at chains: accounts, the queue and its leases, decisions and their export, the
- * REST interface and the web page.
- *
- * <p>A decision is one transaction: the append-only decision, the status of the analysis, the
- * feedback event and the ledger entry. The package reads analyses from the database and knows
- * neither Kafka nor the model.
- */
+/** The review queue: leases, decisions, the ledger, REST and the web page. */
 package dev.reckoner.review;

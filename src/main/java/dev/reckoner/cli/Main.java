@@ -1,0 +1,58 @@
+package dev.reckoner.cli;
+
+import io.quarkus.runtime.annotations.QuarkusMain;
+import org.jboss.logging.Logger;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The {@code reckoner} command. */
+@QuarkusMain
+@Command(
+    name = "reckoner",
+    description = "Financial events in, checked reasoning out.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = {DemoCommand.class, StartCommand.class})
+public final class Main implements Runnable {
+
+  private static final Logger LOG = Logger.getLogger(Main.class);
+
+  @Spec private CommandSpec spec;
+
+  /** Runs the command line and exits with its code. */
+  public static void main(String... args) {
+    System.exit(commandLine().execute(args));
+  }
+
+  static CommandLine commandLine() {
+    return new CommandLine(new Main())
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionExceptionHandler(Main::explain);
+  }
+
+  /** The options of the subcommand that {@code args} name, read anew inside the application. */
+  static <T> T options(String[] args, Class<T> command) {
+    CommandLine.ParseResult parsed = commandLine().parseArgs(args);
+    return command.cast(parsed.subcommand().commandSpec().userObject());
+  }
+
+  private static int explain(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
+    LOG.debug("The command failed", e);
+    Throwable cause = e;
+    while (cause.getMessage() == null && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    String message = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+    line.getErr().println("reckoner: " + message.lines().findFirst().orElse(message));
+    return CommandLine.ExitCode.SOFTWARE;
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "name a command, for example: reckoner demo");
+  }
+}
