@@ -214,29 +214,26 @@ public final class Calculator {
       }
     }
 
+    /** A minus binds weaker than a power, as on paper: -2 ^ 2 is -4. */
     private Quantity power() throws ExpressionException {
       enter();
-      Quantity base = signed();
       skipSpace();
-      if (peek() == '^') {
+      Quantity base;
+      if (peek() == '-') {
         at++;
-        Quantity exponent = power();
-        base = base == null || exponent == null ? null : bounded(base.power(exponent, problems));
+        base = power();
+        base = base == null ? null : base.negated();
+      } else {
+        base = operand();
+        skipSpace();
+        if (peek() == '^') {
+          at++;
+          Quantity exponent = power();
+          base = base == null || exponent == null ? null : bounded(base.power(exponent, problems));
+        }
       }
       depth--;
       return base;
-    }
-
-    private Quantity signed() throws ExpressionException {
-      skipSpace();
-      if (peek() == '-') {
-        at++;
-        enter();
-        Quantity value = signed();
-        depth--;
-        return value == null ? null : value.negated();
-      }
-      return operand();
     }
 
     private Quantity operand() throws ExpressionException {

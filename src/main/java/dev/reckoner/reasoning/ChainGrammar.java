@@ -25,40 +25,13 @@ public final class ChainGrammar implements TextConstraint {
 
   /**
    * The numbers that an expression may use without citing them: counts of periods, days of a year,
-   * powers of ten, halves and quarters. Everything else must stand in the evidence.
+   * powers of ten, halves and quarters, round percentages. Everything else must stand in the evidence.
    */
   public static final List<String> CONSTANTS =
       List.of(
-          "1",
-          "2",
-          "3",
-          "4",
-          "5",
-          "6",
-          "7",
-          "8",
-          "9",
-          "10",
-          "11",
-          "12",
-          "24",
-          "30",
-          "52",
-          "60",
-          "90",
-          "100",
-          "100%",
-          "360",
-          "365",
-          "1000",
-          "10000",
-          "100000",
-          "1000000",
-          "1000000000",
-          "0.25",
-          "0.5",
-          "0.75",
-          "1.5");
+          ("1 2 3 4 5 6 7 8 9 10 11 12 24 30 52 60 90 100 360 365 1000 10000 100000 1000000"
+                  + " 1000000000 0.25 0.5 0.75 1.5 5% 10% 20% 50% 100%")
+              .split(" "));
 
   /** Identifies the rules, apart from the evidence, which the prompt carries. */
   public static final String VERSION =

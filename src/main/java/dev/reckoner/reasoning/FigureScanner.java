@@ -58,16 +58,18 @@ final class FigureScanner {
               + "|\\s*(?<scale>thousand|million|billion|trillion|mn|mm|bn|tn)s?\\b)?"
               + "(?:\\s*(?<code>(?:"
               + CODES
-              + ")\\b)|\\s+(?<word>(?:u\\.?s\\.? )?dollars|euros?|pounds?( sterling)?|yen)\\b)?"
+              + ")\\b)(?:\\s+(?<coded>thousand|million|billion|trillion)\\b)?|\\s+(?<word>(?:u\\.?s\\.? )?dollars|euros?|pounds?( sterling)?|yen)\\b)?"
               + "(?<shares>\\s+(?:(?:common|ordinary|preferred|treasury|restricted|additional|class"
               + " [a-c]|of|our|its) )*shares\\b)?(?<close2>\\s*\\))?",
           Pattern.CASE_INSENSITIVE);
 
+  private static final String MONTHS =
+      "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+          + "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)";
   private static final Pattern MONTH_BEFORE =
-      Pattern.compile(
-          "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-              + "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\\.?\\s*$",
-          Pattern.CASE_INSENSITIVE);
+      Pattern.compile("\\b" + MONTHS + "\\.?\\s*$", Pattern.CASE_INSENSITIVE);
+  private static final Pattern MONTH_AFTER =
+      Pattern.compile("^[\\s-]" + MONTHS + "\\b", Pattern.CASE_INSENSITIVE);
 
   private static final Pattern FORM_NAME = Pattern.compile("^-[A-Za-z]\\b");
 
@@ -124,6 +126,8 @@ final class FigureScanner {
       scale = SCALES.get(after.group("letter").toLowerCase(Locale.ROOT));
     } else if (after.group("scale") != null) {
       scale = SCALES.get(after.group("scale").toLowerCase(Locale.ROOT));
+    } else if (after.group("coded") != null) {
+      scale = SCALES.get(after.group("coded").toLowerCase(Locale.ROOT));
     }
     if (after.group("ratio") != null || after.group("x") != null) {
       unit = ratio(after.group("ratio"));
@@ -150,16 +154,19 @@ final class FigureScanner {
     if (wrapped && isEcho(digits, earlier)) {
       return null; // FinQA's "-92 ( 92 )", "11.6 % ( 11.6 % )"
     }
+    boolean alone = cell && !hasLetters(text.substring(0, start) + text.substring(last));
     boolean small = digits.length() <= 2;
-    if (wrapped && small && unit == null && (!cell || !earlier.isEmpty() || hasLetters(text))) {
+    if (wrapped && small && unit == null && (!alone || !earlier.isEmpty())) {
       return null; // a footnote mark
     }
-    if (small && MONTH_BEFORE.matcher(text.substring(0, start)).find()) {
+    if (small
+        && (MONTH_BEFORE.matcher(text.substring(0, start)).find()
+            || MONTH_AFTER.matcher(text.substring(end)).find())) {
       return null; // the day of a date
     }
     boolean bracketed =
         wrapped
-            && (cell ? !hasLetters(text) || symbol != null : symbol != null)
+            && (alone || symbol != null)
             && !YEAR.matcher(digits).matches();
     boolean minus = before.group("m1") != null || before.group("m2") != null;
     if ((bracketed || minus) && new BigDecimal(digits.replace(",", "")).signum() != 0) {

@@ -87,7 +87,7 @@ record Quantity(BigDecimal value, Unit unit, Scale scale, boolean plain) {
       return value;
     }
     if (unit != frame.unit && (!isUnstated() || frame.unit.kind() == Unit.Kind.RATIO)) {
-      problems.add(describe() + " and " + frame.describe() + " cannot be " + doing);
+      problems.add(frame.describe() + " and " + describe() + " cannot be " + doing);
       return value;
     }
     return scale == frame.scale ? value : frame.inMyTerms(absolute());

@@ -27,12 +27,24 @@ final class TableContext {
       }
       Matcher currency = FigureScanner.ANY_CURRENCY.matcher(text);
       Unit unit = currency.find() ? FigureScanner.currency(currency.group()) : null;
-      if (unit == null && DOLLARS.matcher(text).find()) {
-        unit = Unit.USD;
+      Matcher dollars = DOLLARS.matcher(text);
+      if (unit == null && dollars.find()) {
+        unit = dollars(dollars.group("whose"));
       }
       boolean perShare = PER_SHARE.matcher(text).find();
       boolean shares = SHARES.matcher(PER_SHARE.matcher(text).replaceAll(" ")).find();
       return new Hint(unit, scaleIn(text), PERCENT.matcher(text).find(), shares, perShare);
+    }
+
+    private static Unit dollars(String whose) {
+      return switch (whose == null ? "" : whose.toLowerCase(Locale.ROOT)) {
+        case "nt" -> Unit.TWD;
+        case "canadian" -> Unit.CAD;
+        case "australian" -> Unit.AUD;
+        case "hong kong" -> Unit.HKD;
+        case "singapore" -> Unit.SGD;
+        default -> Unit.USD;
+      };
     }
 
     /** This hint, with what it does not say taken from a wider one. */
@@ -48,11 +60,11 @@ final class TableContext {
 
   private static final Pattern SCALE_WORD =
       Pattern.compile(
-          "(?:\\b(?:in|of)\\s+|[($€£]\\s*|\\b(?:usd|eur|gbp|dollars|euros)\\s+(?:in\\s+)?|^\\s*)"
+          "(?:\\b(?:in|of)\\s+|[($€£'’‘`]\\s*|\\b(?:usd|eur|gbp|rmb|dollars|euros)\\s+(?:in\\s+)?|^\\s*)"
               + "(?:(?:u\\.?s\\.?\\s*)?(?:dollars|\\$|€|£)\\s+)?(?:in\\s+)?"
               + "(?<word>thousand|million|billion)s?\\b"
-              + "|[$€£]\\s*(?<letter>mm?|bn|k)\\b"
-              + "|(?<zeros>['’`]000|\\(000s?\\)|\\$000s?\\b|\\b000s\\b)",
+              + "|(?:[$€£]|\\b(?:usd|eur|gbp|rmb|chf))\\s*(?<letter>mm?|bn|k)\\b"
+              + "|(?<zeros>['’‘`]000|\\(000s?\\)|\\(1,000s?\\)|\\$000s?\\b|\\b000s\\b)",
           Pattern.CASE_INSENSITIVE);
 
   private static final Pattern PERCENT =
@@ -65,7 +77,10 @@ final class TableContext {
       Pattern.compile(
           "\\bper\\s+(?:\\w+\\s+){0,2}(?:shares?|units?|option)\\b|\\bshare price\\b|\\beps\\b",
           Pattern.CASE_INSENSITIVE);
-  private static final Pattern DOLLARS = Pattern.compile("\\bdollars\\b", Pattern.CASE_INSENSITIVE);
+  private static final Pattern DOLLARS =
+      Pattern.compile(
+          "\\b(?:(?<whose>nt|canadian|australian|hong kong|singapore)\\s+)?dollars\\b",
+          Pattern.CASE_INSENSITIVE);
 
   private static final Pattern EXCEPT_SHARES =
       Pattern.compile("except (?:for )?(?:number of )?share", Pattern.CASE_INSENSITIVE);
@@ -73,15 +88,16 @@ final class TableContext {
   /** Labels of rows that hold no money although the column does. */
   private static final Pattern COUNTS =
       Pattern.compile(
-          "\\b(?:number|employees|staff|headcount|customers|stores|restaurants|days|years?|months|ratio"
-              + "|rate|margin|yield|volatility|expected (?:life|term)|index|square feet|barrels"
-              + "|tons|contracts|subscribers|households)\\b",
+          "\\b(?:number|employees|staff|headcount|customers|stores|restaurants|ratio|rate|margin"
+              + "|yield|volatility|li(?:fe|ves)|expected term|index|square feet|barrels|tons"
+              + "|subscribers|households|in (?:days|years|months)"
+              + "|(?:calendar|off-hire|trading) days|days outstanding)\\b",
           Pattern.CASE_INSENSITIVE);
 
-  private static final Pattern RATES =
-      Pattern.compile(
-          "\\b(?:days|years?|months|ratio|rate|margin|yield|volatility|index|life|term)\\b",
-          Pattern.CASE_INSENSITIVE);
+  private static final Pattern YEARS = Pattern.compile("\\byears?\\b", Pattern.CASE_INSENSITIVE);
+
+  /** Digits of a percentage; a longer figure in a percent column is a stray amount. */
+  private static final int LONGEST_PERCENT = 8;
 
   private final List<List<String>> rows;
 
@@ -93,6 +109,7 @@ final class TableContext {
   private final Hint table;
   private final boolean sharesUnscaled;
   private final List<Hint> columns = new ArrayList<>();
+  private final List<StringBuilder> headings = new ArrayList<>();
 
   /**
    * @param running a scale that the running text states for its tables; {@code null} for none
@@ -109,17 +126,22 @@ final class TableContext {
     int width = rows.stream().mapToInt(List::size).max().orElse(0);
     for (int c = 0; c < width; c++) {
       columns.add(Hint.NOTHING);
+      headings.add(new StringBuilder());
     }
     for (int r = 0; r < headerRows; r++) {
       List<String> row = rows.get(r);
       long filled = row.stream().filter(cell -> !cell.isBlank()).count();
+      String heading = "";
       for (int c = 0; c < row.size(); c++) {
-        Hint hint = Hint.of(row.get(c));
+        // A heading spans the blank cells to its right.
+        heading = c < 2 || !row.get(c).isBlank() ? row.get(c) : heading;
         statements.append(' ').append(row.get(c));
+        Hint hint = Hint.of(heading);
         if (c == 0 || (filled == 1 && width > 2)) {
           all = all.within(new Hint(hint.currency, hint.scale, false, false, false));
         } else {
           columns.set(c, columns.get(c).within(hint));
+          headings.get(c).append(' ').append(heading);
         }
       }
     }
@@ -144,20 +166,26 @@ final class TableContext {
   /** A figure of a data cell, with what its context adds to its mark. */
   Figure resolve(FigureScanner.Mark mark, int r, int c) {
     String label = rows.get(r).isEmpty() || c == 0 ? "" : rows.get(r).getFirst();
+    String about = label + " " + headings.get(c);
     Hint row = c == 0 ? Hint.NOTHING : rowHints.get(r);
-    Hint column = c < columns.size() ? columns.get(c) : Hint.NOTHING;
+    Hint column = columns.get(c);
+    if (mark.isYear() && YEARS.matcher(about).find()) {
+      return new Figure(mark.digits(), Unit.NONE, Scale.UNITS);
+    }
     Unit unit = mark.unit();
     if (unit == null) {
-      unit = unit(row, column, label, r, c);
+      unit = unit(mark, row, column, about, r, c);
     }
-    return new Figure(mark.digits(), unit, scale(mark, unit, row, column, label));
+    return new Figure(mark.digits(), unit, scale(mark, unit, row, column, about));
   }
 
-  private Unit unit(Hint row, Hint column, String label, int r, int c) {
-    if (row.percent || (column.percent && row.currency == null) || rowShowsPercent(r)) {
-      return Unit.PERCENT;
-    }
+  private Unit unit(FigureScanner.Mark mark, Hint row, Hint column, String about, int r, int c) {
     boolean perShare = row.perShare || column.perShare;
+    boolean counted = !perShare && COUNTS.matcher(about).find();
+    boolean percent = row.percent || (column.percent && row.currency == null);
+    if (percent || (firstInColumn(c) == Unit.PERCENT && currencyInRow(r) == null && !counted)) {
+      return mark.digits().length() < LONGEST_PERCENT ? Unit.PERCENT : Unit.NONE;
+    }
     if (!perShare && (row.shares || (column.shares && row.currency == null))) {
       return Unit.SHARES;
     }
@@ -168,10 +196,10 @@ final class TableContext {
       return column.currency;
     }
     Unit beside = currencyInRow(r);
-    if (beside != null) {
+    if (beside != null && !(counted && COUNTS.matcher(headings.get(c)).find())) {
       return beside;
     }
-    if (COUNTS.matcher(label).find() && !perShare) {
+    if (counted) {
       return Unit.NONE;
     }
     if (table.currency != null) {
@@ -181,7 +209,8 @@ final class TableContext {
     return above == null ? Unit.NONE : above;
   }
 
-  private Scale scale(FigureScanner.Mark mark, Unit unit, Hint row, Hint column, String label) {
+  private Scale scale(
+      FigureScanner.Mark mark, Unit unit, Hint row, Hint column, String about) {
     if (unit.kind() == Unit.Kind.RATIO) {
       return Scale.UNITS;
     }
@@ -200,7 +229,7 @@ final class TableContext {
     if (unit == Unit.SHARES && sharesUnscaled) {
       return Scale.UNITS;
     }
-    if (unit == Unit.NONE && (RATES.matcher(label).find() || COUNTS.matcher(label).find())) {
+    if (unit == Unit.NONE && COUNTS.matcher(about).find()) {
       return Scale.UNITS;
     }
     return table.scale == null ? Scale.UNITS : table.scale;
@@ -240,12 +269,14 @@ final class TableContext {
     return Math.min(1, rows.size());
   }
 
-  /** Whether most figures of the row carry a percent sign and none another unit. */
-  private boolean rowShowsPercent(int r) {
-    List<FigureScanner.Mark> cells = cellsOf(r);
-    long percent = cells.stream().filter(m -> m.unit() == Unit.PERCENT).count();
-    long silent = cells.stream().filter(m -> m.unit() == null).count();
-    return percent > 0 && percent >= silent && percent + silent == cells.size();
+  /** What the first figure of a column is marked with; it holds for the bare ones below it. */
+  private Unit firstInColumn(int c) {
+    for (int r = headerRows; r < rows.size(); r++) {
+      if (c < rows.get(r).size() && !marks.get(r).get(c).isEmpty()) {
+        return marks.get(r).get(c).getFirst().unit();
+      }
+    }
+    return null;
   }
 
   private Unit currencyInRow(int r) {
@@ -262,9 +293,6 @@ final class TableContext {
         for (FigureScanner.Mark m : marks.get(above).get(c)) {
           if (m.unit() != null && m.unit().kind() == Unit.Kind.CURRENCY) {
             return m.unit();
-          }
-          if (m.unit() != null) {
-            return null; // a block of another unit lies between
           }
         }
       }

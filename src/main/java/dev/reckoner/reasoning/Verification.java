@@ -21,6 +21,7 @@ import java.util.stream.Collectors;
 final class Verification {
 
   private static final int ROUNDED_DIGITS = 4;
+  private static final BigDecimal NEAR = new BigDecimal("0.00001");
 
   private final Evidence evidence;
   private final Figures figures;
@@ -123,12 +124,13 @@ final class Verification {
     String comesTo = filledIn(step.expression()) + " comes to " + right.result().text();
     String butSays = comesTo + ", the step says " + step.result().text() + ".";
     if (right.result() instanceof Figure result && step.result() instanceof Figure said) {
-      if (!agrees(said.value(), result.value())) {
-        boolean restated = agrees(said.absolute(), result.absolute());
-        return new Verdict(restated ? WRONG_UNIT_OR_SCALE : WRONG_ARITHMETIC, butSays, from);
-      }
-      if (said.unit() != result.unit() || said.scale() != result.scale()) {
+      boolean sameTerms = said.unit() == result.unit() && said.scale() == result.scale();
+      boolean sameNumber = agrees(said.value(), result.value());
+      if (!sameTerms && (sameNumber || isNear(said.absolute(), result.absolute()))) {
         return new Verdict(WRONG_UNIT_OR_SCALE, butSays, from);
+      }
+      if (!sameNumber) {
+        return new Verdict(WRONG_ARITHMETIC, butSays, from);
       }
     } else if (right.result() != step.result()) {
       return new Verdict(WRONG_ARITHMETIC, butSays, from);
@@ -183,6 +185,11 @@ final class Verification {
         && said.scale() >= 0
         && (right.setScale(said.scale(), RoundingMode.HALF_EVEN).compareTo(said) == 0
             || right.setScale(said.scale(), RoundingMode.HALF_UP).compareTo(said) == 0);
+  }
+
+  /** Whether two numbers are the same but for the rounding of a restated result. */
+  private static boolean isNear(BigDecimal said, BigDecimal right) {
+    return said.subtract(right).abs().compareTo(right.abs().multiply(NEAR)) <= 0;
   }
 
   private Verdict infer(Step.Infer step) {

@@ -9,7 +9,7 @@ import java.util.function.IntConsumer;
  * spin briefly before they sleep, because the next loop of a forward pass is never far.
  */
 final class Workers implements AutoCloseable {
-  private static final int SPINS = 20_000;
+  private static final int SPINS = 4_000;
 
   private final Thread[] threads;
   private final AtomicInteger next = new AtomicInteger();
@@ -19,6 +19,7 @@ final class Workers implements AutoCloseable {
   private volatile Throwable failure;
   private int tasks;
   private IntConsumer body;
+  private Thread caller;
 
   /**
    * @param size threads that work, the caller included
@@ -44,6 +45,7 @@ final class Workers implements AutoCloseable {
     }
     this.tasks = tasks;
     this.body = body;
+    caller = Thread.currentThread();
     failure = null;
     next.set(0);
     running.set(threads.length);
@@ -52,8 +54,13 @@ final class Workers implements AutoCloseable {
       LockSupport.unpark(t);
     }
     take(tasks, body);
+    int spins = SPINS;
     while (running.get() > 0) {
-      Thread.onSpinWait();
+      if (spins-- > 0) {
+        Thread.onSpinWait();
+      } else {
+        LockSupport.park(this);
+      }
     }
     this.body = null;
     if (failure != null) {
@@ -87,7 +94,10 @@ final class Workers implements AutoCloseable {
       }
       seen = generation;
       take(tasks, body);
-      running.decrementAndGet();
+      Thread waiting = caller;
+      if (running.decrementAndGet() == 0) {
+        LockSupport.unpark(waiting);
+      }
     }
   }
 

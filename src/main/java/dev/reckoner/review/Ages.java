@@ -1,0 +1,24 @@
+package dev.reckoner.review;
+
+import java.time.Duration;
+import java.time.Instant;
+
+/** How long ago something was, in one short unit. */
+final class Ages {
+
+  private Ages() {}
+
+  static String since(Instant instant) {
+    Duration age = Duration.between(instant, Instant.now());
+    if (age.toMinutes() < 1) {
+      return "now";
+    }
+    if (age.toHours() < 1) {
+      return age.toMinutes() + " min";
+    }
+    if (age.toDays() < 1) {
+      return age.toHours() + " h";
+    }
+    return age.toDays() + " d";
+  }
+}

@@ -1,0 +1,191 @@
+package dev.reckoner.review;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import io.quarkus.qute.CheckedTemplate;
+import io.quarkus.qute.TemplateInstance;
+import io.quarkus.security.identity.SecurityIdentity;
+import io.smallrye.common.annotation.Blocking;
+import jakarta.annotation.security.RolesAllowed;
+import jakarta.ws.rs.Consumes;
+import jakarta.ws.rs.FormParam;
+import jakarta.ws.rs.GET;
+import jakarta.ws.rs.POST;
+import jakarta.ws.rs.Path;
+import jakarta.ws.rs.PathParam;
+import jakarta.ws.rs.Produces;
+import jakarta.ws.rs.QueryParam;
+import jakarta.ws.rs.core.MediaType;
+import jakarta.ws.rs.core.Response;
+import java.net.URI;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.UUID;
+
+/**
+ * What the page of a chain sends: forms under the session cookie and a CSRF token. Programs use
+ * {@link ReviewResource}.
+ */
+@Path("/")
+@Blocking
+@Consumes(MediaType.APPLICATION_FORM_URLENCODED)
+@Produces(MediaType.APPLICATION_JSON)
+@RolesAllowed("reviewer")
+public class DecisionPageResource {
+
+  private static final int MAX_SKIPPED = 200;
+
+  private final ReviewQueue queue;
+  private final Analyses analyses;
+  private final Leases leases;
+  private final Reviews reviews;
+  private final SecurityIdentity identity;
+
+  DecisionPageResource(
+      ReviewQueue queue,
+      Analyses analyses,
+      Leases leases,
+      Reviews reviews,
+      SecurityIdentity identity) {
+    this.queue = queue;
+    this.analyses = analyses;
+    this.leases = leases;
+    this.reviews = reviews;
+    this.identity = identity;
+  }
+
+  @CheckedTemplate(basePath = "")
+  static class Templates {
+    static native TemplateInstance steps(ChainView chain);
+  }
+
+  /** Which analysis comes next; {@code null} if nothing waits. */
+  @JsonInclude(JsonInclude.Include.ALWAYS)
+  public record Next(UUID id) {}
+
+  /** Who has the analysis now; {@code token} is there if it is the asking person. */
+  public record LeaseView(boolean mine, String holder, Long token) {}
+
+  /** Opens what should be looked at next, or the queue if nothing waits. */
+  @GET
+  @Path("next")
+  @Consumes(MediaType.WILDCARD)
+  public Response open() {
+    URI target =
+        queue
+            .next(name(), List.of())
+            .map(id -> URI.create("/chains/" + id))
+            .orElse(URI.create("/"));
+    return Response.seeOther(target).build();
+  }
+
+  /** What would come next, without claiming it; to load it ahead. */
+  @GET
+  @Path("next/peek")
+  @Consumes(MediaType.WILDCARD)
+  public Next peek(@QueryParam("skip") List<UUID> skipped) {
+    return new Next(queue.next(name(), limited(skipped)).orElse(null));
+  }
+
+  @POST
+  @Path("next")
+  public Next claim(@FormParam("skip") List<UUID> skipped) {
+    return new Next(
+        ReviewResource.claimNext(queue, leases, name(), limited(skipped))
+            .map(Leases.Lease::analysisId)
+            .orElse(null));
+  }
+
+  /** Claims the analysis, or extends the claim if {@code token} is given. */
+  @POST
+  @Path("chains/{id}/lease")
+  public LeaseView lease(@PathParam("id") UUID id, @FormParam("token") Long token) {
+    if (token != null && leases.renew(id, name(), token)) {
+      return new LeaseView(true, name(), token);
+    }
+    analyses.get(id);
+    if (token != null) {
+      // Lost to another window or, after it ran out, to somebody else: never taken back silently.
+      return new LeaseView(false, leases.holder(id).orElse(""), null);
+    }
+    Leases.Lease lease = leases.claim(id, name());
+    boolean mine = lease.holder().equals(name());
+    return new LeaseView(mine, lease.holder(), mine ? lease.token() : null);
+  }
+
+  @POST
+  @Path("chains/{id}/release")
+  public void release(@PathParam("id") UUID id, @FormParam("token") long token) {
+    leases.release(id, name(), token);
+  }
+
+  /** The steps of an edited chain, recomputed and verified, as HTML. */
+  @POST
+  @Path("chains/{id}/check")
+  @Produces(MediaType.TEXT_HTML)
+  public TemplateInstance check(@PathParam("id") UUID id, @FormParam("chain") String chain) {
+    if (chain == null || chain.length() > Reviews.MAX_CHAIN) {
+      throw new ReviewException(
+          ReviewException.Problem.INVALID,
+          "A chain has at most " + Reviews.MAX_CHAIN + " characters");
+    }
+    ReviewItem item = analyses.get(id);
+    return Templates.steps(ChainView.draft(item, ChainDraft.of(item.evidence(), chain)));
+  }
+
+  @POST
+  @Path("chains/{id}/decision")
+  public Decision decide(
+      @PathParam("id") UUID id,
+      @FormParam("id") UUID requestId,
+      @FormParam("kind") String kind,
+      @FormParam("version") int version,
+      @FormParam("token") Long token,
+      @FormParam("firstWrongStep") Integer firstWrongStep,
+      @FormParam("reasonTag") String reasonTag,
+      @FormParam("note") String note,
+      @FormParam("chain") String chain,
+      @FormParam("dwellMillis") long dwellMillis) {
+    return reviews.decide(
+        id,
+        name(),
+        new Decision.Request(
+            requestId,
+            enumOf(Decision.Kind.class, kind),
+            version,
+            token,
+            firstWrongStep,
+            reasonTag == null || reasonTag.isEmpty() ? null : enumOf(ReasonTag.class, reasonTag),
+            note,
+            chain,
+            dwellMillis));
+  }
+
+  @POST
+  @Path("chains/{id}/undo")
+  public Decision undo(
+      @PathParam("id") UUID id,
+      @FormParam("id") UUID requestId,
+      @FormParam("decision") UUID decision) {
+    return reviews.undo(id, decision, requestId, name(), identity.hasRole("owner"));
+  }
+
+  private String name() {
+    return identity.getPrincipal().getName();
+  }
+
+  private static List<UUID> limited(List<UUID> skipped) {
+    return skipped == null
+        ? List.of()
+        : new ArrayList<>(skipped.subList(0, Math.min(skipped.size(), MAX_SKIPPED)));
+  }
+
+  private static <E extends Enum<E>> E enumOf(Class<E> type, String name) {
+    try {
+      return Enum.valueOf(type, name == null ? "" : name.toUpperCase(Locale.ROOT));
+    } catch (IllegalArgumentException e) {
+      throw new ReviewException(
+          ReviewException.Problem.INVALID, "There is no " + type.getSimpleName() + " " + name);
+    }
+  }
+}

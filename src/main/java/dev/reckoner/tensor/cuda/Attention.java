@@ -1,0 +1,158 @@
+package dev.reckoner.tensor.cuda;
+
+import dev.reckoner.tensor.cuda.Kernels.Kernel;
+import java.util.List;
+
+/** Launches of {@code kernels/attention.cu}, which is compiled for each head size. */
+final class Attention {
+  private static final String FILE = "attention";
+  private static final int TILE = CudaIndices.TILE;
+  private static final int LARGEST_HEAD = 256;
+
+  private final Device device;
+  private final Kernels kernels;
+
+  Attention(Device device, Kernels kernels) {
+    this.device = device;
+    this.kernels = kernels;
+  }
+
+  private Kernel kernel(String name, int headDim, CudaTensor... operands) {
+    if (headDim > LARGEST_HEAD) {
+      throw new CudaException(
+          "heads of %d are not supported on the GPU (at most %d): use --backend cpu"
+              .formatted(headDim, LARGEST_HEAD));
+    }
+    boolean vector = headDim % 8 == 0;
+    for (CudaTensor t : operands) {
+      vector &= t.isVector();
+    }
+    return kernels.get(FILE, List.of("D=" + headDim, "VECTOR=" + (vector ? 1 : 0)), name);
+  }
+
+  /** Bytes of {@code tiles} shared tiles of a head and {@code products} of 64 by 64. */
+  private static int sharedBytes(int headDim, int tiles, int products) {
+    int padded = (headDim + 31) / 32 * 32 + 8;
+    return 2 * TILE * (tiles * padded + products * (TILE + 8));
+  }
+
+  void forward(
+      CudaTensor q,
+      CudaTensor k,
+      CudaTensor v,
+      CudaIndices sequences,
+      int headDim,
+      int window,
+      float scale,
+      CudaTensor out,
+      CudaTensor logSumExp) {
+    int heads = q.columns() / headDim;
+    CudaIndices tiles = sequences.queryTiles();
+    kernels
+        .call(kernel("attention", headDim, q, k, v, out))
+        .t(q)
+        .t(k)
+        .t(v)
+        .p(0)
+        .i(0)
+        .p(tiles.address())
+        .i(heads)
+        .i(heads * headDim / k.columns())
+        .i(window)
+        .f(scale)
+        .t(out)
+        .p(logSumExp == null ? 0 : logSumExp.address())
+        .launch(tiles.size() / 4, heads, 128, sharedBytes(headDim, 3, 0));
+  }
+
+  void cached(
+      CudaCacheBatch batch,
+      int layer,
+      CudaTensor q,
+      int headDim,
+      int window,
+      float scale,
+      CudaTensor out) {
+    int heads = q.columns() / headDim;
+    kernels
+        .call(kernel("attention", headDim, q, out))
+        .t(q)
+        .p(0)
+        .i(batch.width())
+        .p(0)
+        .i(batch.width())
+        .p(batch.table().address())
+        .i(layer)
+        .p(batch.tiles().address())
+        .i(heads)
+        .i(heads * headDim / batch.width())
+        .i(window)
+        .f(scale)
+        .t(out)
+        .p(0)
+        .launch(batch.tiles().size() / 4, heads, 128, sharedBytes(headDim, 3, 0));
+  }
+
+  void append(CudaCacheBatch batch, int layer, CudaTensor k, CudaTensor v) {
+    kernels
+        .call("elementwise", "append_keys_values")
+        .t(k)
+        .t(v)
+        .p(batch.rows().address())
+        .p(batch.table().address())
+        .i(layer)
+        .i(batch.width())
+        .launch(batch.rows().size() / 4, 1, 128, 0);
+  }
+
+  void gradient(
+      CudaTensor dOut,
+      CudaTensor q,
+      CudaTensor k,
+      CudaTensor v,
+      CudaTensor out,
+      CudaTensor logSumExp,
+      CudaIndices sequences,
+      int headDim,
+      int window,
+      float scale,
+      CudaTensor dq,
+      CudaTensor dk,
+      CudaTensor dv) {
+    int heads = q.columns() / headDim;
+    int kvHeads = k.columns() / headDim;
+    CudaTensor[] all = {dOut, q, k, v, out, dq, dk, dv};
+    try (CudaTensor delta = CudaTensor.allocate(device, q.rows(), heads, true)) {
+      long items = (long) q.rows() * heads;
+      kernels
+          .call(kernel("attention_delta", headDim, all))
+          .t(dOut)
+          .t(out)
+          .p(delta.address())
+          .i(q.rows())
+          .i(heads)
+          .launch((int) ((items + 7) / 8), 1, 256, 0);
+      for (boolean ofKeys : new boolean[] {true, false}) {
+        CudaIndices tiles = ofKeys ? sequences.keyTiles() : sequences.queryTiles();
+        kernels
+            .call(kernel(ofKeys ? "attention_gradient_kv" : "attention_gradient_q", headDim, all))
+            .t(dOut)
+            .t(q)
+            .t(k)
+            .t(v)
+            .p(logSumExp.address())
+            .p(delta.address())
+            .p(tiles.address())
+            .i(heads)
+            .i(heads / kvHeads)
+            .i(window)
+            .f(scale);
+        if (ofKeys) {
+          kernels.t(dk).t(dv).launch(tiles.size() / 4, kvHeads, 256, sharedBytes(headDim, 4, 2));
+        } else {
+          kernels.t(dq).launch(tiles.size() / 4, heads, 256, sharedBytes(headDim, 4, 1));
+        }
+      }
+    }
+  }
+}

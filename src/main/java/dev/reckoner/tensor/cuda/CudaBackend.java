@@ -1,0 +1,815 @@
+package dev.reckoner.tensor.cuda;
+
+import dev.reckoner.tensor.AdamW;
+import dev.reckoner.tensor.Backend;
+import dev.reckoner.tensor.Bf16;
+import dev.reckoner.tensor.CacheBatch;
+import dev.reckoner.tensor.Indices;
+import dev.reckoner.tensor.KeyValues;
+import dev.reckoner.tensor.Matrix;
+import dev.reckoner.tensor.Nf4;
+import dev.reckoner.tensor.Nf4Tensor;
+import dev.reckoner.tensor.Precision;
+import dev.reckoner.tensor.Tensor;
+import dev.reckoner.tensor.WeightSource;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * The operations on one NVIDIA GPU. Activations are bf16, sums fp32, matrix products cuBLAS's; NF4
+ * weights are dequantised to bf16 scratch for each product. Everything runs in order on one stream
+ * and only {@link #download}, {@link #sumOfSquares} and {@link #synchronize} wait for it.
+ *
+ * <p>A matrix asked for in fp32 is held in bf16. A token's result can depend on how many others are
+ * in its batch, in the last bits: cuBLAS chooses its kernel, and so the order of its sums, by shape.
+ */
+public final class CudaBackend implements Backend {
+  private static final int NORM_WARPS = 8;
+  private static final int SUM_BLOCKS = 1024;
+  private static final int LARGEST_SHARED = 200 << 10;
+
+  private final Device device;
+  private final Kernels kernels;
+  private final Cublas cublas;
+  private final Attention attention;
+
+  private CudaBackend(Device device) {
+    this.device = device;
+    kernels = new Kernels(device);
+    cublas = new Cublas(device);
+    attention = new Attention(device, kernels);
+  }
+
+  /**
+   * The backend on GPU number {@code ordinal}.
+   *
+   * @throws CudaException in one line where there is no usable GPU, driver or library
+   */
+  public static CudaBackend open(int ordinal) {
+    Device device = Device.open(ordinal);
+    try {
+      return new CudaBackend(device);
+    } catch (RuntimeException e) {
+      device.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public String name() {
+    return "cuda";
+  }
+
+  @Override
+  public String description() {
+    return "%s, %.0f GiB, %d multiprocessors, %s, driver CUDA %d.%d"
+        .formatted(
+            device.name(),
+            device.totalMemory() / (double) (1L << 30),
+            device.multiprocessors(),
+            device.architecture(),
+            device.driver().version() / 1000,
+            device.driver().version() % 1000 / 10);
+  }
+
+  /** The most bytes of device memory in use since {@link #resetPeakMemory}. */
+  public long peakMemory() {
+    return device.peakMemory();
+  }
+
+  public void resetPeakMemory() {
+    device.resetPeak();
+  }
+
+  // ---- memory
+
+  @Override
+  public Tensor activations(int rows, int columns) {
+    return CudaTensor.allocate(device, rows, columns, false);
+  }
+
+  @Override
+  public Tensor floats(int rows, int columns) {
+    CudaTensor t = CudaTensor.allocate(device, rows, columns, true);
+    device.clear(t.address(), 4 * t.size());
+    return t;
+  }
+
+  @Override
+  public Indices indices(int[] values) {
+    return new CudaIndices(device, values);
+  }
+
+  @Override
+  public void upload(float[] from, Tensor to) {
+    CudaTensor t = CudaTensor.of(to);
+    requireSize(from, t);
+    if (t.isFloat() && t.isContiguous()) {
+      device.send(from, 0, from.length, t.address());
+      return;
+    }
+    int rowsAtATime = Math.max(1, Device.TRANSFER / 4 / Math.max(1, t.columns()));
+    for (int row = 0; row < t.rows(); row += rowsAtATime) {
+      int n = Math.min(rowsAtATime, t.rows() - row);
+      try (CudaTensor scratch = CudaTensor.allocate(device, n, t.columns(), true)) {
+        device.send(from, row * t.columns(), n * t.columns(), scratch.address());
+        copy(scratch, t.rows(row, row + n));
+      }
+    }
+  }
+
+  @Override
+  public void download(Tensor from, float[] to) {
+    CudaTensor t = CudaTensor.of(from);
+    requireSize(to, t);
+    if (t.isFloat() && t.isContiguous()) {
+      device.receive(t.address(), to, 0, to.length);
+      return;
+    }
+    int rowsAtATime = Math.max(1, Device.TRANSFER / 4 / Math.max(1, t.columns()));
+    for (int row = 0; row < t.rows(); row += rowsAtATime) {
+      int n = Math.min(rowsAtATime, t.rows() - row);
+      try (CudaTensor scratch = CudaTensor.allocate(device, n, t.columns(), true)) {
+        copy(t.rows(row, row + n), scratch);
+        device.receive(scratch.address(), to, row * t.columns(), n * t.columns());
+      }
+    }
+  }
+
+  private static void requireSize(float[] host, CudaTensor t) {
+    if (host.length != t.size()) {
+      throw new IllegalArgumentException("%d values for %s".formatted(host.length, t));
+    }
+  }
+
+  /** 8 where every row of every operand can be moved 8 elements at a time, else 1. */
+  private static int width(int columns, CudaTensor... operands) {
+    boolean vector = columns % 8 == 0;
+    for (CudaTensor t : operands) {
+      vector &= t.isVector();
+    }
+    return vector ? 8 : 1;
+  }
+
+  private static String type(CudaTensor t) {
+    return t.isFloat() ? "f" : "b";
+  }
+
+  private static void requireSameShape(CudaTensor a, CudaTensor b) {
+    if (a.rows() != b.rows() || a.columns() != b.columns()) {
+      throw new IllegalArgumentException("shapes differ: %s and %s".formatted(a, b));
+    }
+  }
+
+  @Override
+  public void fill(Tensor tensor, float value) {
+    CudaTensor t = CudaTensor.of(tensor);
+    if (value == 0 && t.isContiguous()) {
+      device.clear(t.address(), t.size() * t.elementBytes());
+      return;
+    }
+    int width = width(t.columns(), t);
+    kernels
+        .call("elementwise", "fill_" + type(t) + width)
+        .t(t)
+        .i(t.rows())
+        .i(t.columns())
+        .f(value)
+        .launchEach(t.size() / width);
+  }
+
+  @Override
+  public void copy(Tensor from, Tensor to) {
+    CudaTensor x = CudaTensor.of(from);
+    CudaTensor y = CudaTensor.of(to);
+    if (x.isFloat() == y.isFloat() && x.isContiguous() && y.isContiguous()) {
+      requireSameShape(x, y);
+      device.copy(y.address(), x.address(), x.size() * x.elementBytes());
+    } else {
+      pairwise("copy_", x, y);
+    }
+  }
+
+  @Override
+  public void add(Tensor x, Tensor y) {
+    pairwise("add_", CudaTensor.of(x), CudaTensor.of(y));
+  }
+
+  private void pairwise(String kernel, CudaTensor x, CudaTensor y) {
+    requireSameShape(x, y);
+    int width = width(x.columns(), x, y);
+    kernels
+        .call("elementwise", kernel + type(x) + type(y) + width)
+        .t(x)
+        .t(y)
+        .i(x.rows())
+        .i(x.columns())
+        .launchEach(x.size() / width);
+  }
+
+  @Override
+  public void gatherRows(Tensor from, Indices rows, Tensor out) {
+    CudaTensor to = CudaTensor.of(out);
+    move("gather_", CudaTensor.of(from), rows, to, to.columns());
+  }
+
+  @Override
+  public void scatterRows(Tensor from, Indices rows, Tensor out) {
+    CudaTensor x = CudaTensor.of(from);
+    move("scatter_", x, rows, CudaTensor.of(out), x.columns());
+  }
+
+  private void move(String kernel, CudaTensor x, Indices rows, CudaTensor y, int columns) {
+    if (x.isFloat() != y.isFloat() || x.columns() != y.columns()) {
+      throw new IllegalArgumentException("rows differ: %s and %s".formatted(x, y));
+    }
+    int width = width(columns, x, y);
+    kernels
+        .call("elementwise", kernel + type(x) + width)
+        .t(x)
+        .p(CudaIndices.of(rows).address())
+        .t(y)
+        .i(rows.size())
+        .i(columns)
+        .launchEach((long) rows.size() * columns / width);
+  }
+
+  // ---- weights
+
+  @Override
+  public Matrix nf4(List<Nf4Tensor> stacked) {
+    int rows = stacked.stream().mapToInt(Nf4Tensor::rows).sum();
+    int columns = stacked.getFirst().columns();
+    long size = (long) rows * columns;
+    long codes = device.allocate(size / 2);
+    long scales = device.allocate(size / Nf4.BLOCK * 4);
+    long done = 0;
+    for (Nf4Tensor part : stacked) {
+      device.send(part.codes(), codes + done / 2);
+      int blocks = part.absmax().length;
+      float[] values = new float[blocks];
+      for (int b = 0; b < blocks; b++) {
+        values[b] = part.scale(b);
+      }
+      device.send(values, 0, blocks, scales + done / Nf4.BLOCK * 4);
+      done += (long) part.rows() * columns;
+    }
+    return new CudaMatrix(device, rows, columns, codes, scales, null);
+  }
+
+  @Override
+  public Matrix dense(List<WeightSource> stacked, Precision precision) {
+    int rows = stacked.stream().mapToInt(WeightSource::rows).sum();
+    int columns = stacked.getFirst().columns();
+    long values = device.allocate(2L * rows * columns);
+    int rowsAtATime = Math.max(1, Device.TRANSFER / 2 / columns);
+    long to = values;
+    for (WeightSource source : stacked) {
+      for (int from = 0; from < source.rows(); from += rowsAtATime) {
+        int first = from;
+        int n = Math.min(rowsAtATime, source.rows() - from);
+        MemorySegment staged = device.stage(n * columns * 2);
+        IntStream.range(0, n)
+            .parallel()
+            .forEach(
+                i -> {
+                  float[] row = new float[columns];
+                  source.read(first + i, row, 0);
+                  for (int c = 0; c < columns; c++) {
+                    staged.setAtIndex(
+                        ValueLayout.JAVA_SHORT, (long) i * columns + c, Bf16.fromFloat(row[c]));
+                  }
+                });
+        device.send(staged, to);
+        to += 2L * n * columns;
+      }
+    }
+    return new CudaMatrix(device, rows, columns, values, 0, null);
+  }
+
+  @Override
+  public Matrix trainable(Tensor master) {
+    CudaTensor own = CudaTensor.floats(master);
+    long values = device.allocate(2 * own.size());
+    CudaMatrix matrix = new CudaMatrix(device, own.rows(), own.columns(), values, 0, own);
+    refresh(matrix);
+    return matrix;
+  }
+
+  @Override
+  public void refresh(Matrix trainable) {
+    CudaMatrix m = CudaMatrix.of(trainable);
+    if (m.master() == null) {
+      throw new IllegalArgumentException("a frozen matrix has no master values");
+    }
+    copy(m.master(), dense(m, m.values()));
+  }
+
+  private static CudaTensor dense(CudaMatrix m, long address) {
+    return new CudaTensor(null, address, m.rows(), m.columns(), m.columns(), false);
+  }
+
+  /** The matrix's values in bf16: its own, or scratch to be given to {@link #giveBack}. */
+  private long borrow(CudaMatrix m) {
+    if (!m.isNf4()) {
+      return m.values();
+    }
+    long sixteens = (long) m.rows() * m.columns() / 16;
+    long scratch = device.allocate(sixteens * 32);
+    kernels
+        .call("elementwise", "nf4_dequantise")
+        .p(m.values())
+        .p(m.scales())
+        .p(scratch)
+        .l(sixteens)
+        .launchEach(sixteens);
+    return scratch;
+  }
+
+  private void giveBack(CudaMatrix m, long borrowed) {
+    if (m.isNf4()) {
+      device.free(borrowed);
+    }
+  }
+
+  // ---- embedding
+
+  @Override
+  public void embed(Matrix table, Indices ids, float scale, Tensor out) {
+    CudaMatrix m = CudaMatrix.of(table);
+    long values = borrow(m);
+    CudaTensor from = dense(m, values);
+    CudaTensor to = CudaTensor.activation(out);
+    int width = width(m.columns(), from, to);
+    kernels
+        .call("elementwise", "embed_" + width)
+        .t(from)
+        .p(CudaIndices.of(ids).address())
+        .f(scale)
+        .t(to)
+        .i(ids.size())
+        .i(m.columns())
+        .launchEach((long) ids.size() * m.columns() / width);
+    giveBack(m, values);
+  }
+
+  @Override
+  public void embedGradient(Tensor dOut, Indices ids, float scale, Tensor dTable) {
+    CudaTensor d = CudaTensor.activation(dOut);
+    CudaIndices.Places places = CudaIndices.of(ids).places();
+    kernels
+        .call("elementwise", "embed_gradient")
+        .t(d)
+        .p(places.distinct().address())
+        .p(places.starts().address())
+        .p(places.order().address())
+        .f(scale)
+        .t(CudaTensor.floats(dTable))
+        .i(d.columns())
+        .launch(places.distinct().size(), 1, Math.min(256, (d.columns() + 31) / 32 * 32), 0);
+  }
+
+  // ---- linear
+
+  @Override
+  public void linear(Matrix w, Tensor x, float alpha, float beta, Tensor y) {
+    CudaMatrix m = CudaMatrix.of(w);
+    CudaTensor in = CudaTensor.activation(x);
+    CudaTensor out = CudaTensor.of(y);
+    requireProduct(m, in, out);
+    long values = borrow(m);
+    cublas.xWt(values, m.columns(), in, alpha, beta, out);
+    giveBack(m, values);
+  }
+
+  @Override
+  public void linearInputGradient(Matrix w, Tensor dy, float alpha, float beta, Tensor dx) {
+    CudaMatrix m = CudaMatrix.of(w);
+    CudaTensor dOut = CudaTensor.activation(dy);
+    CudaTensor dIn = CudaTensor.of(dx);
+    requireProduct(m, dIn, dOut);
+    long values = borrow(m);
+    cublas.dyW(values, m.columns(), dOut, alpha, beta, dIn);
+    giveBack(m, values);
+  }
+
+  private static void requireProduct(CudaMatrix w, CudaTensor in, CudaTensor out) {
+    if (in.columns() != w.columns() || out.columns() != w.rows() || in.rows() != out.rows()) {
+      throw new IllegalArgumentException(
+          "W [%d, %d] does not take %s to %s".formatted(w.rows(), w.columns(), in, out));
+    }
+  }
+
+  @Override
+  public void linearWeightGradient(Tensor dy, Tensor x, float alpha, Tensor dw) {
+    CudaTensor dOut = CudaTensor.activation(dy);
+    CudaTensor in = CudaTensor.activation(x);
+    CudaTensor gradient = CudaTensor.floats(dw);
+    if (dOut.rows() != in.rows()
+        || gradient.rows() != dOut.columns()
+        || gradient.columns() != in.columns()) {
+      throw new IllegalArgumentException(
+          "%s and %s do not make %s".formatted(dOut, in, gradient));
+    }
+    cublas.dyTx(dOut, in, alpha, 1, gradient);
+  }
+
+  /** Equal to the columns of {@link #linear} within rounding, not bit for bit. */
+  @Override
+  public void linearRows(Matrix w, Indices rows, Tensor x, Tensor y) {
+    CudaMatrix m = CudaMatrix.of(w);
+    long values = borrow(m);
+    try (CudaTensor chosen = CudaTensor.allocate(device, rows.size(), m.columns(), false)) {
+      gatherRows(dense(m, values), rows, chosen);
+      cublas.xWt(
+          chosen.address(), m.columns(), CudaTensor.activation(x), 1, 0, CudaTensor.activation(y));
+    }
+    giveBack(m, values);
+  }
+
+  // ---- norms
+
+  @Override
+  public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out, Tensor rstd) {
+    norm(x, weight, eps, null, out, rstd);
+  }
+
+  @Override
+  public void rmsNormAdd(
+      Tensor x, Tensor weight, float eps, Tensor residual, Tensor out, Tensor rstd) {
+    norm(x, weight, eps, CudaTensor.activation(residual), out, rstd);
+  }
+
+  private void norm(
+      Tensor x, Tensor weight, float eps, CudaTensor residual, Tensor out, Tensor rstd) {
+    CudaTensor in = CudaTensor.activation(x);
+    CudaTensor w = CudaTensor.floats(weight);
+    CudaTensor to = CudaTensor.activation(out);
+    requireSameShape(in, to);
+    boolean vector =
+        width(in.columns(), in, to) == 8
+            && (w.address() & 15) == 0
+            && (residual == null || residual.isVector());
+    kernels
+        .call("norm", vector ? "norm_8" : "norm_1")
+        .t(in)
+        .p(w.address())
+        .f(eps)
+        .p(residual == null ? 0 : residual.address())
+        .i(residual == null ? 0 : residual.stride())
+        .t(to)
+        .p(CudaTensor.addressOf(rstd))
+        .i(in.rows())
+        .i(in.columns())
+        .launch((in.rows() + NORM_WARPS - 1) / NORM_WARPS, 1, NORM_WARPS * 32, 0);
+  }
+
+  @Override
+  public void rmsNormGradient(
+      Tensor dOut, Tensor x, Tensor weight, Tensor rstd, float beta, Tensor dx, Tensor dWeight) {
+    CudaTensor d = CudaTensor.activation(dOut);
+    CudaTensor in = CudaTensor.activation(x);
+    CudaTensor w = CudaTensor.floats(weight);
+    CudaTensor to = CudaTensor.activation(dx);
+    requireSameShape(d, in);
+    requireSameShape(in, to);
+    int n = in.columns();
+    boolean vector = width(n, d, in, to) == 8 && (w.address() & 15) == 0;
+    int warps = NORM_WARPS;
+    while (warps > 1 && warps * n * 4 > LARGEST_SHARED / 2) {
+      warps /= 2;
+    }
+    int all = (in.rows() + warps - 1) / warps;
+    int blocks = dWeight == null ? all : Math.min(all, device.multiprocessors() * 2);
+    try (CudaTensor partial =
+        dWeight == null ? null : CudaTensor.allocate(device, blocks, n, true)) {
+      kernels
+          .call("norm", vector ? "norm_gradient_8" : "norm_gradient_1")
+          .t(d)
+          .t(in)
+          .p(w.address())
+          .p(CudaTensor.addressOf(rstd))
+          .f(beta)
+          .t(to)
+          .i(in.rows())
+          .i(n)
+          .p(partial == null ? 0 : partial.address())
+          .launch(blocks, 1, warps * 32, partial == null ? 0 : warps * n * 4);
+      if (partial != null) {
+        addColumnSums(partial.address(), blocks, n, n, dWeight);
+      }
+    }
+  }
+
+  private void addColumnSums(long partial, int rows, int stride, int n, Tensor out) {
+    if (rows > 0) {
+      kernels
+          .call("norm", "column_sums")
+          .p(partial)
+          .i(rows)
+          .i(stride)
+          .i(n)
+          .p(CudaTensor.floats(out).address())
+          .launch((n + 31) / 32, 1, 256, 0);
+    }
+  }
+
+  // ---- attention
+
+  @Override
+  public void qkNormRope(
+      Tensor qkv,
+      Tensor qWeight,
+      Tensor kWeight,
+      float eps,
+      Indices positions,
+      Tensor rope,
+      Tensor q,
+      Tensor k,
+      Tensor rstd) {
+    CudaTensor in = CudaTensor.activation(qkv);
+    int dim = rope.columns();
+    int heads = q.columns() / dim;
+    int kvHeads = k.columns() / dim;
+    long items = (long) in.rows() * (heads + kvHeads);
+    kernels
+        .call("norm", "qk_norm_rope")
+        .t(in)
+        .p(CudaTensor.addressOf(qWeight))
+        .p(CudaTensor.addressOf(kWeight))
+        .f(eps)
+        .p(CudaIndices.of(positions).address())
+        .p(CudaTensor.addressOf(rope))
+        .t(CudaTensor.activation(q))
+        .t(CudaTensor.activation(k))
+        .p(CudaTensor.addressOf(rstd))
+        .i(in.rows())
+        .i(heads)
+        .i(kvHeads)
+        .i(dim)
+        .launch((int) ((items + NORM_WARPS - 1) / NORM_WARPS), 1, NORM_WARPS * 32, 0);
+  }
+
+  @Override
+  public void qkNormRopeGradient(
+      Tensor dq,
+      Tensor dk,
+      Tensor qkv,
+      Tensor qWeight,
+      Tensor kWeight,
+      Indices positions,
+      Tensor rope,
+      Tensor rstd,
+      Tensor dQkv,
+      Tensor dqWeight,
+      Tensor dkWeight) {
+    CudaTensor in = CudaTensor.activation(qkv);
+    int dim = rope.columns();
+    int heads = dq.columns() / dim;
+    int kvHeads = dk.columns() / dim;
+    boolean weights = dqWeight != null || dkWeight != null;
+    long items = (long) in.rows() * (heads + kvHeads);
+    int all = (int) ((items + NORM_WARPS - 1) / NORM_WARPS);
+    int blocks = weights ? Math.min(all, device.multiprocessors() * 4) : all;
+    try (CudaTensor partial =
+        weights ? CudaTensor.allocate(device, blocks, 2 * dim, true) : null) {
+      kernels
+          .call("norm", "qk_norm_rope_gradient")
+          .t(CudaTensor.activation(dq))
+          .t(CudaTensor.activation(dk))
+          .t(in)
+          .p(CudaTensor.addressOf(qWeight))
+          .p(CudaTensor.addressOf(kWeight))
+          .p(CudaIndices.of(positions).address())
+          .p(CudaTensor.addressOf(rope))
+          .p(CudaTensor.addressOf(rstd))
+          .t(CudaTensor.activation(dQkv))
+          .i(in.rows())
+          .i(heads)
+          .i(kvHeads)
+          .i(dim)
+          .p(partial == null ? 0 : partial.address())
+          .launch(blocks, 1, NORM_WARPS * 32, weights ? NORM_WARPS * 2 * dim * 4 : 0);
+      if (dqWeight != null) {
+        addColumnSums(partial.address(), blocks, 2 * dim, dim, dqWeight);
+      }
+      if (dkWeight != null) {
+        addColumnSums(partial.address() + 4L * dim, blocks, 2 * dim, dim, dkWeight);
+      }
+    }
+  }
+
+  @Override
+  public void attention(
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Indices sequences,
+      int headDim,
+      int window,
+      float scale,
+      Tensor out,
+      Tensor logSumExp) {
+    attention.forward(
+        CudaTensor.activation(q),
+        CudaTensor.activation(k),
+        CudaTensor.activation(v),
+        CudaIndices.of(sequences),
+        headDim,
+        window,
+        scale,
+        CudaTensor.activation(out),
+        logSumExp == null ? null : CudaTensor.floats(logSumExp));
+  }
+
+  @Override
+  public void attentionGradient(
+      Tensor dOut,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Tensor out,
+      Tensor logSumExp,
+      Indices sequences,
+      int headDim,
+      int window,
+      float scale,
+      Tensor dq,
+      Tensor dk,
+      Tensor dv) {
+    attention.gradient(
+        CudaTensor.activation(dOut),
+        CudaTensor.activation(q),
+        CudaTensor.activation(k),
+        CudaTensor.activation(v),
+        CudaTensor.activation(out),
+        CudaTensor.floats(logSumExp),
+        CudaIndices.of(sequences),
+        headDim,
+        window,
+        scale,
+        CudaTensor.activation(dq),
+        CudaTensor.activation(dk),
+        CudaTensor.activation(dv));
+  }
+
+  // ---- cached attention
+
+  @Override
+  public KeyValues keyValues(int layers, int kvHeads, int headDim, int capacity) {
+    return new CudaKeyValues(device, layers, kvHeads * headDim, capacity);
+  }
+
+  @Override
+  public void copyKeyValues(KeyValues from, KeyValues to, int tokens) {
+    ((CudaKeyValues) from).copyTo((CudaKeyValues) to, tokens);
+  }
+
+  @Override
+  public CacheBatch batch(List<KeyValues> caches, int[] starts, int[] past) {
+    return new CudaCacheBatch(device, caches, starts, past);
+  }
+
+  @Override
+  public void appendKeyValues(CacheBatch batch, int layer, Tensor k, Tensor v) {
+    attention.append(
+        (CudaCacheBatch) batch, layer, CudaTensor.activation(k), CudaTensor.activation(v));
+  }
+
+  @Override
+  public void cachedAttention(
+      CacheBatch batch, int layer, Tensor q, int headDim, int window, float scale, Tensor out) {
+    attention.cached(
+        (CudaCacheBatch) batch,
+        layer,
+        CudaTensor.activation(q),
+        headDim,
+        window,
+        scale,
+        CudaTensor.activation(out));
+  }
+
+  // ---- feed-forward
+
+  @Override
+  public void geglu(Tensor gateUp, Tensor out) {
+    CudaTensor in = CudaTensor.activation(gateUp);
+    CudaTensor to = CudaTensor.activation(out);
+    int width = width(to.columns(), in, to);
+    kernels
+        .call("elementwise", "geglu_" + width)
+        .t(in)
+        .t(to)
+        .i(to.rows())
+        .i(to.columns())
+        .launchEach(to.size() / width);
+  }
+
+  @Override
+  public void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
+    CudaTensor d = CudaTensor.activation(dOut);
+    CudaTensor in = CudaTensor.activation(gateUp);
+    CudaTensor to = CudaTensor.activation(dGateUp);
+    int width = width(d.columns(), d, in, to);
+    kernels
+        .call("elementwise", "geglu_gradient_" + width)
+        .t(d)
+        .t(in)
+        .t(to)
+        .i(d.rows())
+        .i(d.columns())
+        .launchEach(d.size() / width);
+  }
+
+  @Override
+  public void dropout(Tensor x, float p, long seed, float beta, Tensor out) {
+    CudaTensor in = CudaTensor.of(x);
+    CudaTensor to = CudaTensor.of(out);
+    requireSameShape(in, to);
+    if (in.isFloat() != to.isFloat()) {
+      throw new IllegalArgumentException("types differ: %s and %s".formatted(in, to));
+    }
+    int width = width(in.columns(), in, to);
+    kernels
+        .call("elementwise", "dropout_" + type(in) + width)
+        .t(in)
+        .t(to)
+        .i(in.rows())
+        .i(in.columns())
+        .l(seed)
+        .l((long) (p * 4294967296.0))
+        .f(1 / (1 - p))
+        .f(beta)
+        .launchEach(in.size() / width);
+  }
+
+  // ---- loss and optimiser
+
+  @Override
+  public void crossEntropy(Tensor logits, Indices targets, Tensor weights, Tensor losses) {
+    CudaTensor z = CudaTensor.activation(logits);
+    int width = width(z.columns(), z);
+    kernels
+        .call("training", "cross_entropy_" + width)
+        .t(z)
+        .p(CudaIndices.of(targets).address())
+        .p(CudaTensor.addressOf(weights))
+        .p(CudaTensor.addressOf(losses))
+        .i(z.columns())
+        .launch(z.rows(), 1, z.columns() >= 4096 ? 512 : 128, 0);
+  }
+
+  @Override
+  public double sumOfSquares(Tensor tensor) {
+    CudaTensor t = CudaTensor.floats(tensor);
+    int blocks = (int) Math.min(SUM_BLOCKS, (t.size() + 255) / 256);
+    long partial = device.allocate(8L * (blocks + 1));
+    kernels
+        .call("training", "sum_of_squares")
+        .p(t.address())
+        .l(t.size())
+        .p(partial)
+        .launch(blocks, 1, 256, 0);
+    long sum = partial + 8L * blocks;
+    kernels.call("training", "sum_doubles").p(partial).i(blocks).p(sum).launch(1, 1, 256, 0);
+    double value = device.receiveDouble(sum);
+    device.free(partial);
+    return value;
+  }
+
+  @Override
+  public void adamW(
+      Tensor parameters, Tensor gradients, Tensor m, Tensor v, AdamW step, float gradientScale) {
+    CudaTensor p = CudaTensor.floats(parameters);
+    kernels
+        .call("training", "adamw")
+        .p(p.address())
+        .p(CudaTensor.addressOf(gradients))
+        .p(CudaTensor.addressOf(m))
+        .p(CudaTensor.addressOf(v))
+        .l(p.size())
+        .f(step.learningRate())
+        .f(step.beta1())
+        .f(step.beta2())
+        .f(step.epsilon())
+        .f(step.weightDecay())
+        .f(step.correction1())
+        .f(step.correction2())
+        .f(gradientScale)
+        .launchEach(p.size());
+  }
+
+  @Override
+  public void synchronize() {
+    device.synchronize();
+  }
+
+  @Override
+  public void close() {
+    kernels.close();
+    cublas.close();
+    device.close();
+  }
+}

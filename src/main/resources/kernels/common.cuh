@@ -1,0 +1,83 @@
+// Prepended to every kernel file. No headers: only the compiler library and the driver are needed.
+typedef unsigned char u8;
+typedef unsigned short bf16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef long long i64;
+
+#define INF __int_as_float(0x7f800000)
+
+__device__ __forceinline__ float toFloat(bf16 v) { return __uint_as_float((u32)v << 16); }
+__device__ __forceinline__ float toFloat(float v) { return v; }
+__device__ __forceinline__ float lowHalf(u32 v) { return __uint_as_float(v << 16); }
+__device__ __forceinline__ float highHalf(u32 v) { return __uint_as_float(v & 0xffff0000u); }
+
+// Two bfloat16, round to nearest even, low half first in memory.
+__device__ __forceinline__ u32 pack(float low, float high) {
+  u32 r;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+  return r;
+}
+
+__device__ __forceinline__ bf16 toBf16(float v) { return (bf16)(pack(v, 0.f) & 0xffffu); }
+
+template <int V>
+__device__ __forceinline__ void load(const bf16 *p, float (&f)[V]) {
+  if constexpr (V == 8) {
+    uint4 u = *reinterpret_cast<const uint4 *>(p);
+    f[0] = lowHalf(u.x), f[1] = highHalf(u.x), f[2] = lowHalf(u.y), f[3] = highHalf(u.y);
+    f[4] = lowHalf(u.z), f[5] = highHalf(u.z), f[6] = lowHalf(u.w), f[7] = highHalf(u.w);
+  } else {
+#pragma unroll
+    for (int i = 0; i < V; i++) f[i] = toFloat(p[i]);
+  }
+}
+
+template <int V>
+__device__ __forceinline__ void load(const float *p, float (&f)[V]) {
+  if constexpr (V == 8) {
+    float4 a = reinterpret_cast<const float4 *>(p)[0];
+    float4 b = reinterpret_cast<const float4 *>(p)[1];
+    f[0] = a.x, f[1] = a.y, f[2] = a.z, f[3] = a.w;
+    f[4] = b.x, f[5] = b.y, f[6] = b.z, f[7] = b.w;
+  } else {
+#pragma unroll
+    for (int i = 0; i < V; i++) f[i] = p[i];
+  }
+}
+
+template <int V>
+__device__ __forceinline__ void store(bf16 *p, const float (&f)[V]) {
+  if constexpr (V == 8) {
+    uint4 u;
+    u.x = pack(f[0], f[1]), u.y = pack(f[2], f[3]);
+    u.z = pack(f[4], f[5]), u.w = pack(f[6], f[7]);
+    *reinterpret_cast<uint4 *>(p) = u;
+  } else {
+#pragma unroll
+    for (int i = 0; i < V; i++) p[i] = toBf16(f[i]);
+  }
+}
+
+template <int V>
+__device__ __forceinline__ void store(float *p, const float (&f)[V]) {
+  if constexpr (V == 8) {
+    reinterpret_cast<float4 *>(p)[0] = make_float4(f[0], f[1], f[2], f[3]);
+    reinterpret_cast<float4 *>(p)[1] = make_float4(f[4], f[5], f[6], f[7]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < V; i++) p[i] = f[i];
+  }
+}
+
+__device__ __forceinline__ float warpSum(float v) {
+#pragma unroll
+  for (int o = 16; o > 0; o >>= 1) v += __shfl_xor_sync(~0u, v, o);
+  return v;
+}
+
+__device__ __forceinline__ double warpSum(double v) {
+#pragma unroll
+  for (int o = 16; o > 0; o >>= 1) v += __shfl_xor_sync(~0u, v, o);
+  return v;
+}

@@ -1,0 +1,22 @@
+// The keyboard: single keys, never while somebody types.
+
+export function openKeys() {
+  document.getElementById('keys')?.showModal();
+}
+
+export function typing(event) {
+  const target = event.target;
+  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
+}
+
+/** Whether a key press is a command of the page. */
+export function isCommand(event) {
+  return !(event.ctrlKey || event.metaKey || event.altKey || typing(event) || document.querySelector('dialog[open]'));
+}
+
+document.addEventListener('keydown', (event) => {
+  if (isCommand(event) && event.key === '?') {
+    event.preventDefault();
+    openKeys();
+  }
+});

@@ -1,0 +1,155 @@
+package dev.reckoner.cuda;
+
+import dev.reckoner.cuda.OperationChecks.Check;
+import dev.reckoner.gemma.Gemma3;
+import dev.reckoner.gemma.GemmaConfig;
+import dev.reckoner.gemma.KvCache;
+import dev.reckoner.gemma.LoraAdapter;
+import dev.reckoner.gemma.LoraSpec;
+import dev.reckoner.gemma.PackedBatch;
+import dev.reckoner.gemma.Parameters;
+import dev.reckoner.gemma.Segment;
+import dev.reckoner.gemma.TrainingPass;
+import dev.reckoner.tensor.AdamW;
+import dev.reckoner.tensor.Backend;
+import dev.reckoner.tensor.Precision;
+import dev.reckoner.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/** The model on both backends: losses, gradients after some steps, logits with a cache. */
+final class ModelChecks {
+  private static final double TOLERANCE = 4e-2;
+
+  private ModelChecks() {}
+
+  static GemmaConfig config(int headDim) {
+    return new GemmaConfig(
+        512,
+        192,
+        448,
+        3,
+        4,
+        2,
+        headDim,
+        512,
+        48,
+        GemmaConfig.pattern(3, 3),
+        1e4,
+        1e6,
+        1,
+        1e-6f,
+        headDim);
+  }
+
+  static PackedBatch batch(SplittableRandom random, int vocabulary, int... lengths) {
+    int[] starts = new int[lengths.length + 1];
+    for (int i = 0; i < lengths.length; i++) {
+      starts[i + 1] = starts[i] + lengths[i];
+    }
+    int t = starts[lengths.length];
+    int[] tokens = Ops.integers(random, t, vocabulary);
+    int[] rows = new int[t - lengths.length];
+    int[] targets = new int[rows.length];
+    float[] weights = new float[rows.length];
+    int n = 0;
+    for (int s = 0; s < lengths.length; s++) {
+      for (int i = starts[s]; i + 1 < starts[s + 1]; i++, n++) {
+        rows[n] = i;
+        targets[n] = tokens[i + 1];
+        weights[n] = 1f / rows.length;
+      }
+    }
+    return new PackedBatch(tokens, starts, rows, targets, weights);
+  }
+
+  static List<Check> all(long seed) {
+    List<Check> checks = new ArrayList<>();
+    for (int headDim : new int[] {64, 128}) {
+      GemmaConfig config = config(headDim);
+      PackedBatch batch = batch(new SplittableRandom(seed), 512, 100, 33, 190);
+      String size = "3 layers, heads of " + headDim;
+      checks.add(new Check("model full training", size, TOLERANCE, o -> full(o.b, config, batch)));
+      checks.add(
+          new Check("model QLoRA", size, TOLERANCE, o -> qlora(o.b, config, batch, false)));
+      checks.add(
+          new Check("model QLoRA recompute", size, TOLERANCE, o -> qlora(o.b, config, batch, true)));
+      checks.add(new Check("model logits", size, TOLERANCE, o -> logits(o.b, config, batch)));
+    }
+    return checks;
+  }
+
+  private static float[][] full(Backend b, GemmaConfig config, PackedBatch batch) {
+    try (Gemma3 model = Gemma3.randomTrainable(config, b, 5)) {
+      TrainingPass pass = new TrainingPass(model, null, false);
+      float[] before = pass.accumulate(batch, 1);
+      Parameters p = model.parameters();
+      List<float[]> results = new ArrayList<>();
+      results.add(before);
+      float[] gradients = new float[p.size()];
+      b.download(p.gradients(), gradients);
+      results.add(gradients);
+      for (Parameters.Entry e : p.entries()) {
+        if (e.name().contains("layers.1.")) {
+          float[] part = new float[e.size()];
+          System.arraycopy(gradients, Math.toIntExact(e.offset()), part, 0, part.length);
+          results.add(part);
+        }
+      }
+      step(b, p, 1e-3f);
+      model.refresh();
+      results.add(pass.losses(batch));
+      return results.toArray(float[][]::new);
+    }
+  }
+
+  private static void step(Backend b, Parameters p, float rate) {
+    try (Tensor m = b.floats(1, p.size());
+        Tensor v = b.floats(1, p.size())) {
+      b.adamW(
+          p.values(), p.gradients(), m, v, new AdamW(rate, 0.9f, 0.95f, 1e-8f, 0, 1), 1);
+    }
+    p.dropGradients();
+  }
+
+  private static float[][] qlora(
+      Backend b, GemmaConfig config, PackedBatch batch, boolean recompute) {
+    try (Gemma3 model = Gemma3.random(config, b, Precision.NF4, 5);
+        LoraAdapter adapter = LoraAdapter.create(model, "a", LoraSpec.allLinear(8, 16), 9)) {
+      TrainingPass pass = new TrainingPass(model, adapter, recompute);
+      Parameters p = adapter.parameters();
+      pass.accumulate(batch, 3);
+      float[] first = new float[p.size()];
+      b.download(p.gradients(), first);
+      SplittableRandom random = new SplittableRandom(11);
+      b.upload(Ops.normal(random, p.size(), 0.05), p.values());
+      p.dropGradients();
+      adapter.refresh();
+      float[] losses = pass.accumulate(batch, 3);
+      float[] second = new float[p.size()];
+      b.download(p.gradients(), second);
+      return new float[][] {losses, first, second};
+    }
+  }
+
+  private static float[][] logits(Backend b, GemmaConfig config, PackedBatch batch) {
+    try (Gemma3 model = Gemma3.random(config, b, Precision.NF4, 5);
+        KvCache one = model.newCache(200);
+        KvCache two = model.newCache(100)) {
+      int[] tokens = batch.tokens();
+      List<float[]> results = new ArrayList<>();
+      int at = 0;
+      for (int n : new int[] {70, 1, 1, 20}) {
+        int[] a = java.util.Arrays.copyOfRange(tokens, at, at + n);
+        int[] c = java.util.Arrays.copyOfRange(tokens, 100 + at, 101 + at);
+        at += n;
+        List<float[][]> logits =
+            model.forward(List.of(Segment.of(one, a, null), Segment.of(two, c, null)));
+        results.add(logits.get(0)[0]);
+        results.add(logits.get(1)[0]);
+      }
+      return results.toArray(float[][]::new);
+    }
+  }
+}

@@ -1,0 +1,141 @@
+package dev.reckoner.gemma;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.reckoner.tensor.DType;
+import dev.reckoner.tensor.Precision;
+import dev.reckoner.tensor.cpu.CpuBackend;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** However a sequence is cut into steps and batched with others, its logits are the same bits. */
+class CachedForwardTest {
+  private static final GemmaConfig CONFIG = GemmaOracleTest.shapes().get(1);
+
+  private CpuBackend backend;
+
+  @TempDir private Path dir;
+
+  @BeforeEach
+  void open() {
+    backend = CpuBackend.open(2);
+  }
+
+  @AfterEach
+  void close() {
+    backend.close();
+  }
+
+  private Gemma3 model(Precision precision) {
+    try (Gemma3 trainable = GemmaOracleTest.randomModel(CONFIG, backend)) {
+      trainable.save(dir, DType.F32, Long.MAX_VALUE);
+    }
+    return Gemma3.load(dir, backend, precision);
+  }
+
+  private static int[] tokens(int n, long seed) {
+    return new SplittableRandom(seed).ints(n, 0, CONFIG.vocabulary()).toArray();
+  }
+
+  private static float[][] alone(Gemma3 model, int[] tokens, LoraAdapter adapter) {
+    try (KvCache cache = model.newCache(tokens.length)) {
+      return model
+          .forward(List.of(new Segment(cache, tokens, adapter, tokens.length, null)))
+          .getFirst();
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Precision.class)
+  void tokenByTokenEqualsOnePass(Precision precision) {
+    try (Gemma3 model = model(precision);
+        LoraAdapter adapter = GemmaOracleTest.randomAdapter(model);
+        KvCache cache = model.newCache(100)) {
+      int[] tokens = tokens(71, 1);
+      float[][] whole = alone(model, tokens, adapter);
+      int at = 0;
+      for (int chunk : new int[] {33, 1, 1, 5, 30, 1}) {
+        int[] part = Arrays.copyOfRange(tokens, at, at + chunk);
+        at += chunk;
+        float[][] last = model.forward(List.of(Segment.of(cache, part, adapter))).getFirst();
+        assertThat(last[0]).isEqualTo(whole[at - 1]);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Precision.class)
+  void batchedSequencesWithTheirOwnAdaptersEqualEachAlone(Precision precision) {
+    try (Gemma3 model = model(precision);
+        LoraAdapter one = GemmaOracleTest.randomAdapter(model);
+        LoraAdapter two = LoraAdapter.create(model, "two", LoraSpec.allLinear(3, 3), 9)) {
+      LoraAdapter[] adapters = {one, null, two, one, null};
+      List<int[]> prompts = new ArrayList<>();
+      List<KvCache> caches = new ArrayList<>();
+      List<Segment> segments = new ArrayList<>();
+      for (int i = 0; i < adapters.length; i++) {
+        prompts.add(tokens(11 + 13 * i, 20 + i));
+        caches.add(model.newCache(80));
+        segments.add(Segment.of(caches.get(i), prompts.get(i), adapters[i]));
+      }
+      List<float[][]> prefill = model.forward(segments);
+      List<Segment> step = new ArrayList<>();
+      int[] next = tokens(adapters.length, 99);
+      for (int i = 0; i < adapters.length; i++) {
+        step.add(Segment.of(caches.get(i), new int[] {next[i]}, adapters[i]));
+      }
+      List<float[][]> decoded = model.forward(step);
+      for (int i = 0; i < adapters.length; i++) {
+        int n = prompts.get(i).length;
+        int[] all = Arrays.copyOf(prompts.get(i), n + 1);
+        all[n] = next[i];
+        float[][] whole = alone(model, all, adapters[i]);
+        assertThat(prefill.get(i)[0]).isEqualTo(whole[n - 1]);
+        assertThat(decoded.get(i)[0]).isEqualTo(whole[n]);
+      }
+      caches.forEach(KvCache::close);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Precision.class)
+  void candidateRowsEqualThoseOfAllLogits(Precision precision) {
+    try (Gemma3 model = model(precision);
+        KvCache cache = model.newCache(9)) {
+      int[] tokens = tokens(9, 4);
+      int[] candidates = {96, 0, 33, 31, 32};
+      float[] all = alone(model, tokens, null)[8];
+      float[] some =
+          model.forward(List.of(new Segment(cache, tokens, null, 1, candidates))).getFirst()[0];
+      for (int i = 0; i < candidates.length; i++) {
+        assertThat(some[i]).isEqualTo(all[candidates[i]]);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Precision.class)
+  void aCopiedOrTruncatedPrefixServesAsIfComputed(Precision precision) {
+    try (Gemma3 model = model(precision);
+        KvCache first = model.newCache(64);
+        KvCache second = model.newCache(200)) {
+      int[] tokens = tokens(50, 6);
+      float[][] whole = alone(model, tokens, null);
+      model.forward(List.of(Segment.of(first, tokens(60, 7), null)));
+      first.truncate(0);
+      model.forward(List.of(Segment.of(first, Arrays.copyOf(tokens, 45), null)));
+      second.copyPrefix(first, 40);
+      int[] rest = Arrays.copyOfRange(tokens, 40, 50);
+      assertThat(model.forward(List.of(Segment.of(second, rest, null))).getFirst()[0])
+          .isEqualTo(whole[49]);
+    }
+  }
+}

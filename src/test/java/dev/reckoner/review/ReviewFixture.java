@@ -1,0 +1,207 @@
+package dev.reckoner.review;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.reckoner.reasoning.Evidence;
+import dev.reckoner.reasoning.Place;
+import dev.reckoner.reasoning.Step;
+import dev.reckoner.reasoning.Verdict;
+import dev.reckoner.reasoning.Verifier;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.UUID;
+import java.util.stream.IntStream;
+import org.jdbi.v3.core.Jdbi;
+
+/** Analyses in the database as the ingest leaves them, and people to review them. */
+final class ReviewFixture {
+
+  static final String PASSWORD = "correct-horse-battery";
+
+  static final Evidence TARGET =
+      new Evidence(
+          "Target Corporation annual report, fiscal 2023",
+          "By what percentage did total revenue change from fiscal 2022 to fiscal 2023?",
+          List.of(
+              new Evidence.Table(
+                  "Revenues (in millions of USD)",
+                  List.of(
+                      List.of("", "2023", "2022", "2021"),
+                      List.of("Apparel and accessories", "17,001", "17,646", "17,931"),
+                      List.of("Beauty and household essentials", "32,044", "30,560", "28,275"),
+                      List.of("Food and beverage", "23,899", "22,918", "20,306"),
+                      List.of("Hardlines", "15,876", "17,739", "18,614"),
+                      List.of("Home furnishings and decor", "16,932", "18,827", "20,255"),
+                      List.of("Total sales", "105,803", "107,588", "104,611"),
+                      List.of("Other revenue", "1,609", "1,532", "1,394"),
+                      List.of("Total revenue", "107,412", "109,120", "106,005")))),
+          List.of(
+              "Total revenue was $107.4 billion in fiscal 2023, a decrease from the prior year.",
+              "Comparable sales fell 3.7 percent, reflecting lower traffic and a smaller average"
+                  + " transaction amount.",
+              "Growth in beauty and in food and beverage partly offset declines in discretionary"
+                  + " categories.",
+              "The effective income tax rate was 21.9 percent."));
+
+  static final String RIGHT =
+      """
+      cite a = 107,412 USD million @ r8c1
+      cite b = 109,120 USD million @ r8c2
+      compute c = a - b = -1,708 USD million
+      compute d = c / b as % = -1.5652 %
+      infer c,d : Total revenue fell from fiscal 2022 to fiscal 2023.
+      conclude d = -1.5652 %
+      """;
+
+  static final String WRONG =
+      """
+      cite a = 107,412 USD million @ r8c1
+      cite b = 107,588 USD million @ r6c2
+      compute c = a - b = -1,708 USD million
+      compute d = c / b as % = -1.5875 %
+      conclude d = -1.5875 %
+      """;
+
+  private final Jdbi jdbi;
+  private final Accounts accounts;
+  private final ObjectMapper json;
+
+  ReviewFixture(Jdbi jdbi, Accounts accounts, ObjectMapper json) {
+    this.jdbi = jdbi;
+    this.accounts = accounts;
+    this.json = json;
+  }
+
+  /** Empties what the tests of this package write, and creates one account a role. */
+  void reset() {
+    jdbi.useHandle(
+        handle ->
+            handle.execute(
+                "truncate decision, review_lease, analysis_step, analysis, inbox, account, outbox"
+                    + " cascade"));
+    accounts.create("vera", PASSWORD, "viewer");
+    accounts.create("rita", PASSWORD, "reviewer");
+    accounts.create("rob", PASSWORD, "reviewer");
+    accounts.create("olga", PASSWORD, "owner");
+  }
+
+  UUID add(String title, Evidence evidence, String chain, double confidence) {
+    return add(title, "dev.reckoner.filing.excerpt.v1", "target", evidence, chain, confidence);
+  }
+
+  /** Stores an analysis with the verdicts that the verifier gives. */
+  UUID add(
+      String title,
+      String type,
+      String subject,
+      Evidence evidence,
+      String chain,
+      double confidence) {
+    List<Line> lines = new ArrayList<>();
+    for (Verifier.Line line : new Verifier().verifyText(evidence, chain)) {
+      lines.add(
+          new Line(
+              line.step() == null ? "infer" : kind(line.step()),
+              line.text().strip(),
+              line.verdict().kind().text(),
+              line.verdict().reason(),
+              line.verdict().passed(),
+              line.verdict().places().stream().map(Place::address).toList()));
+    }
+    String answer = lines.isEmpty() ? "" : lines.getLast().text().replaceFirst(".*= ", "");
+    return store(title, type, subject, evidence, chain.strip(), answer, confidence, lines);
+  }
+
+  /** Stores a chain of so many inferences, longer than any that the grammar allows. */
+  UUID addLong(String title, int steps) {
+    List<Line> lines =
+        IntStream.range(0, steps)
+            .mapToObj(
+                i ->
+                    new Line(
+                        "infer",
+                        "infer a : Line " + i + " follows from the total of fiscal 2023.",
+                        Verdict.Kind.GROUNDED.text(),
+                        "Every premise is there.",
+                        true,
+                        List.of("r8c1")))
+            .toList();
+    String chain = String.join("\n", lines.stream().map(Line::text).toList());
+    return store(
+        title, "dev.reckoner.filing.excerpt.v1", "target", TARGET, chain, "none", 0.1, lines);
+  }
+
+  private record Line(
+      String kind, String text, String verdict, String reason, boolean passed, List<String> places) {}
+
+  private UUID store(
+      String title,
+      String type,
+      String subject,
+      Evidence evidence,
+      String chain,
+      String answer,
+      double confidence,
+      List<Line> lines) {
+    UUID id = UUID.randomUUID();
+    int failed = (int) lines.stream().filter(l -> !l.passed()).count();
+    jdbi.useTransaction(
+        handle -> {
+          handle.execute(
+              "insert into inbox (event_key, event_id, event_source, event_type, subject, origin, raw, data,"
+                  + " raw_sha256, status) values (?, ?, '/test', ?, ?, 'test', '', '{}', repeat('0', 64), 'done')",
+              "/test#" + id,
+              id.toString(),
+              type,
+              subject);
+          handle.execute(
+              """
+              insert into analysis (id, event_key, event_type, subject, title, evidence, chain,
+                answer, confidence, verified_steps, failed_steps, base_model_hash, adapter_id,
+                adapter_hash, prompt_version, grammar_version, sampler, seed, engine_build, backend,
+                prompt_tokens, generated_tokens, millis)
+              values (?, ?, ?, ?, ?, ?::jsonb, ?, ?, ?, ?, ?, ?, 'base', '', 'p1-2f5c91', 'g1-88ac02',
+                '{"kind":"greedy"}', 42, '0.1.0', 'cpu', 412, 96, 1840)
+              """,
+              id,
+              "/test#" + id,
+              type,
+              subject,
+              title,
+              write(evidence),
+              chain,
+              answer,
+              confidence,
+              lines.size() - failed,
+              failed,
+              "9f2c".repeat(16));
+          for (int i = 0; i < lines.size(); i++) {
+            Line line = lines.get(i);
+            handle.execute(
+                "insert into analysis_step (analysis_id, position, kind, text, verdict, reason,"
+                    + " places) values (?, ?, ?, ?, ?, ?, ?::jsonb)",
+                id,
+                i,
+                line.kind(),
+                line.text(),
+                line.verdict(),
+                line.reason(),
+                write(line.places()));
+          }
+        });
+    return id;
+  }
+
+  private String write(Object value) {
+    try {
+      return json.writeValueAsString(value);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static String kind(Step step) {
+    return step.getClass().getSimpleName().toLowerCase(Locale.ROOT);
+  }
+}

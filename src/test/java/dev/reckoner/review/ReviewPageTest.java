@@ -1,0 +1,285 @@
+package dev.reckoner.review;
+
+import static com.microsoft.playwright.assertions.PlaywrightAssertions.assertThat;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.microsoft.playwright.Locator;
+import com.microsoft.playwright.Page;
+import com.microsoft.playwright.assertions.PlaywrightAssertions;
+import dev.reckoner.embedded.EmbeddedServicesResource;
+import io.quarkus.test.common.TestResourceScope;
+import io.quarkus.test.common.WithTestResource;
+import io.quarkus.test.common.http.TestHTTPResource;
+import io.quarkus.test.junit.QuarkusTest;
+import jakarta.inject.Inject;
+import java.net.URL;
+import java.util.List;
+import java.util.UUID;
+import java.util.regex.Pattern;
+import org.assertj.core.api.Assertions;
+import org.jdbi.v3.core.Jdbi;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+@QuarkusTest
+@WithTestResource(value = EmbeddedServicesResource.class, scope = TestResourceScope.GLOBAL)
+class ReviewPageTest {
+
+  private static Chromium chromium;
+
+  @Inject Jdbi jdbi;
+  @Inject Accounts accounts;
+  @Inject ObjectMapper json;
+
+  @TestHTTPResource("/")
+  URL url;
+
+  ReviewFixture fixture;
+
+  @BeforeAll
+  static void launch() {
+    chromium = Chromium.launch();
+    PlaywrightAssertions.setDefaultAssertionTimeout(30_000);
+  }
+
+  @AfterAll
+  static void quit() {
+    chromium.close();
+  }
+
+  @BeforeEach
+  void reset() {
+    fixture = new ReviewFixture(jdbi, accounts, json);
+    fixture.reset();
+  }
+
+  @Test
+  void aWrongPasswordIsToldAndARightOneOpensWhatWasAskedFor() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.5);
+    Page page = chromium.open(url.toString());
+    page.navigate("/chains/" + id);
+    signIn(page, "rita", "not the password");
+    assertThat(page.getByRole(com.microsoft.playwright.options.AriaRole.ALERT))
+        .containsText("do not go together");
+    page.navigate("/chains/" + id);
+    signIn(page, "rita", ReviewFixture.PASSWORD);
+    assertThat(page.locator("chain-review h1")).hasText("Revenue");
+  }
+
+  @Test
+  void theQueueShowsWhatIsLeastCertainFirstAndFilters() {
+    fixture.add("Sure", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.95);
+    fixture.add("Failed", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.99);
+    fixture.add("Unsure", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.30);
+    Page page = signedIn("rita");
+    assertThat(page.locator(".queue tbody a")).hasText(new String[] {"Failed", "Unsure", "Sure"});
+    page.selectOption("select[name=verdict]", "passed");
+    assertThat(page.locator(".queue tbody a")).hasText(new String[] {"Unsure", "Sure"});
+    page.keyboard().press("Escape");
+    page.locator("body").press("/");
+    page.keyboard().type("unsu");
+    assertThat(page.locator(".queue tbody a")).hasText(new String[] {"Unsure"});
+    assertThat(page).hasURL(Pattern.compile("q=unsu"));
+  }
+
+  @Test
+  void aStepLightsWhatItRestsOnAndACellTheStepsOnIt() {
+    Page page = open(fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.5));
+    page.locator(".step").nth(3).hover();
+    assertThat(page.locator("[data-place=r8c1]")).hasClass(Pattern.compile("\\blit\\b"));
+    assertThat(page.locator("[data-place=r8c2]")).hasClass(Pattern.compile("\\blit\\b"));
+    assertThat(page.locator("[data-place=r1c1]")).not().hasClass(Pattern.compile("\\blit\\b"));
+    page.locator("[data-place=r8c2]").hover();
+    assertThat(page.locator(".step.lit [class=name]")).hasText(new String[] {"b", "c", "d"});
+    page.locator("[data-place=r8c1]").focus();
+    assertThat(page.locator(".step.lit [class=name]")).hasText(new String[] {"a", "c", "d"});
+  }
+
+  @Test
+  void everyStepHasAVerdictWithItsReason() {
+    Page page = open(fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.5));
+    assertThat(page.locator(".verdict-name"))
+        .hasText(
+            new String[] {
+              "Grounded", "Grounded", "Wrong arithmetic", "Recomputed", "Recomputed"
+            });
+    assertThat(page.locator(".step.current .verdict-reason")).containsText("-176");
+  }
+
+  @Test
+  void correctingAStepCarriesIntoThoseOnItAndIsStored() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.5);
+    Page page = open(id);
+    page.keyboard().press("k");
+    page.keyboard().press("e");
+    page.locator(".step-editor textarea").fill("cite b = 109,120 USD million @ r8c2");
+    assertThat(page.locator(".steps")).hasAttribute("data-failed", "0");
+    assertThat(page.locator(".step").nth(3).locator(".result")).hasText("-1.5652 %");
+    page.keyboard().press("Enter");
+    assertThat(page.locator(".step").nth(1).locator("ins").first()).containsText("109,120");
+    page.keyboard().press("c");
+    assertThat(page.locator("#toast")).containsText("Correction stored");
+    List<String> stored = decisions();
+    Assertions.assertThat(stored).containsExactly("rita correct 1");
+    page.navigate("/chains/" + id);
+    assertThat(page.locator(".notice-corrected")).containsText("rita corrected this chain");
+    assertThat(page.locator(".steps")).hasAttribute("data-failed", "0");
+  }
+
+  @Test
+  void theKeyboardAloneIsEnough() {
+    fixture.add("First", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.1);
+    fixture.add("Second", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.2);
+    fixture.add("Third", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.3);
+    Page page = signedIn("rita");
+    page.keyboard().press("n");
+    assertThat(page.locator("chain-review h1")).hasText("First");
+    leased(page);
+    page.keyboard().press("w");
+    page.keyboard().press("Enter");
+    assertThat(page.locator("chain-review h1")).hasText("Second");
+    leased(page);
+    page.keyboard().press("r");
+    page.keyboard().press("3");
+    assertThat(page.locator("chain-review h1")).hasText("Third");
+    leased(page);
+    page.keyboard().press("u");
+    assertThat(page.locator("chain-review h1")).hasText("Second");
+    leased(page);
+    page.keyboard().press("a");
+    assertThat(page.locator("chain-review h1")).hasText("Third");
+    Assertions.assertThat(decisions())
+        .containsExactly("rita reject 2", "rita reject null", "rita undo null", "rita approve null");
+    page.keyboard().press("?");
+    assertThat(page.locator("#keys")).isVisible();
+    page.keyboard().press("Escape");
+    assertThat(page.locator("#keys")).isHidden();
+  }
+
+  @Test
+  void aChainWithAFailedStepIsApprovedOnlyOnPurpose() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.1);
+    Page page = open(id);
+    page.keyboard().press("a");
+    assertThat(page.locator("[data-set=confirm]")).containsText("1 step failed verification");
+    Assertions.assertThat(decisions()).isEmpty();
+    page.keyboard().press("a");
+    assertThat(page.locator("#toast")).containsText("Approved");
+    Assertions.assertThat(decisions()).containsExactly("rita approve null");
+  }
+
+  @Test
+  void aDraftSurvivesAReload() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.1);
+    Page page = open(id);
+    page.keyboard().press("k");
+    page.keyboard().press("e");
+    page.locator(".step-editor textarea").fill("cite b = 109,120 USD million @ r8c2");
+    page.reload();
+    leased(page);
+    assertThat(page.locator("[data-notice=draft]")).containsText("not submitted");
+    page.click("[data-act=restore-draft]");
+    assertThat(page.locator(".steps")).hasAttribute("data-failed", "0");
+    assertThat(page.locator("[data-set=correct]")).isVisible();
+  }
+
+  @Test
+  void aLostNetworkLosesNothing() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.1);
+    Page page = open(id);
+    page.context().setOffline(true);
+    page.keyboard().press("a");
+    assertThat(page.locator("[data-notice=error]")).containsText("No connection");
+    page.context().setOffline(false);
+    page.keyboard().press("a");
+    assertThat(page.locator("#toast")).containsText("Approved");
+    Assertions.assertThat(decisions()).hasSize(1);
+  }
+
+  @Test
+  void twoBrowsersDoNotGetTheSameChain() {
+    UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.1);
+    fixture.add("Two", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.2);
+    Page rita = signedIn("rita");
+    rita.keyboard().press("n");
+    assertThat(rita.locator("chain-review h1")).hasText("One");
+    leased(rita);
+    Page rob = signedIn("rob");
+    assertThat(rob.locator(".held")).hasText("with rita");
+    rob.keyboard().press("n");
+    assertThat(rob.locator("chain-review h1")).hasText("Two");
+    rob.navigate("/chains/" + id);
+    assertThat(rob.locator("[data-notice=lease]")).containsText("rita is reviewing this chain");
+    rob.keyboard().press("a");
+    assertThat(rob.locator("[data-notice=error]")).containsText("This analysis is with rita now");
+    rita.keyboard().press("a");
+    assertThat(rita.locator("#toast")).containsText("Approved");
+    rob.keyboard().press("a");
+    assertThat(rob.locator("[data-notice=error]")).containsText("rita approved this analysis");
+    assertThat(rob.locator("[data-notice=error] a")).hasText("Show the current state");
+    Assertions.assertThat(decisions()).containsExactly("rita approve null");
+  }
+
+  @Test
+  void aChainOfTwoHundredStepsIsReadableAtOnce() {
+    UUID id = fixture.addLong("Long", 200);
+    Page page = open(id);
+    assertThat(page.locator(".step")).hasCount(200);
+    assertThat(page.locator(".minimap .dot")).hasCount(200);
+    for (int i = 0; i < 20; i++) {
+      page.keyboard().press("j");
+    }
+    Locator current = page.locator(".step.current");
+    assertThat(current.locator(".step-number")).hasText("21");
+    assertThat(current).isInViewport();
+  }
+
+  @Test
+  void aViewerReadsWithoutDecisions() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.5);
+    Page page = signedIn("vera");
+    page.navigate("/chains/" + id);
+    assertThat(page.locator(".step")).hasCount(6);
+    assertThat(page.locator(".actions")).hasCount(0);
+    page.keyboard().press("a");
+    Assertions.assertThat(decisions()).isEmpty();
+  }
+
+  private Page open(UUID id) {
+    Page page = signedIn("rita");
+    page.navigate("/chains/" + id);
+    leased(page);
+    return page;
+  }
+
+  /** Waits until the page has its lease, so that a decision carries its token. */
+  private static void leased(Page page) {
+    page.waitForFunction("() => document.querySelector('chain-review')?.lease?.token != null");
+  }
+
+  private Page signedIn(String name) {
+    Page page = chromium.open(url.toString());
+    page.navigate("/login");
+    signIn(page, name, ReviewFixture.PASSWORD);
+    assertThat(page.locator("queue-page h1")).hasText("Review queue");
+    return page;
+  }
+
+  private static void signIn(Page page, String name, String password) {
+    page.fill("#name", name);
+    page.fill("#password", password);
+    page.click("button[type=submit]");
+  }
+
+  private List<String> decisions() {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery(
+                    "select reviewer || ' ' || kind || ' ' || coalesce(first_wrong_step::text, 'null')"
+                        + " from decision order by decided_at")
+                .mapTo(String.class)
+                .list());
+  }
+}
