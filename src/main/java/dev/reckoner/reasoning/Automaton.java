@@ -107,6 +107,7 @@ final class Automaton {
     private final int from;
     private final int to;
     private final int depth;
+    private Node completed;
 
     Options(String[] texts, IntFunction<Node> then, int from, int to, int depth) {
       this.texts = texts;
@@ -121,12 +122,20 @@ final class Automaton {
       return texts[from].length() == depth;
     }
 
+    /** The state after the text that ends here; kept, for it is asked for by every candidate. */
+    private Node completed() {
+      if (completed == null) {
+        completed = then.apply(from);
+      }
+      return completed;
+    }
+
     @Override
     public Node next(char c) {
       int low = bound(c);
       int high = c == Character.MAX_VALUE ? to : bound((char) (c + 1));
       if (low == high) {
-        return complete() ? then.apply(from).next(c) : null;
+        return complete() ? completed().next(c) : null;
       }
       return high - low == 1 && texts[low].length() == depth + 1
           ? then.apply(low)
@@ -150,7 +159,7 @@ final class Automaton {
 
     @Override
     public boolean accepting() {
-      return complete() && then.apply(from).accepting();
+      return complete() && completed().accepting();
     }
 
     @Override

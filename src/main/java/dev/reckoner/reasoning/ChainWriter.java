@@ -29,9 +29,18 @@ public final class ChainWriter {
    * @throws ExpressionException where the expression cannot be read
    */
   public String compute(String expression) throws ExpressionException {
-    Calculator.Evaluation evaluation = calculator.evaluate(expression, workings::quantity);
+    Calculator.Evaluation evaluation = evaluate(expression);
     Step.Compute step = new Step.Compute(nextName(), expression, evaluation.result());
     return add(step, evaluation.plain());
+  }
+
+  /**
+   * What an expression over the steps so far comes to; writes nothing.
+   *
+   * @throws ExpressionException where the expression cannot be read
+   */
+  public Calculator.Evaluation evaluate(String expression) throws ExpressionException {
+    return calculator.evaluate(expression, workings::quantity);
   }
 
   /** What the step of that name came to; {@code null} where there is none. */

@@ -153,6 +153,37 @@ class VerifierTest {
   }
 
   @Test
+  void aCorrectedStepCarriesIntoThoseThatStandOnIt() throws Exception {
+    String corrected =
+        Recalculation.of(
+            """
+            cite a = 9,896 USD million @ r1c1
+
+             cite b = 8,181 USD million @ r1c2
+            compute c = a / b
+            compute d = c - 1 as % = 99 %
+            compute e = z + 1 = 5
+            conclude d = 99 % ; stance positive ; flags none
+            """);
+    assertEquals(
+        """
+        cite a = 9,896 USD million @ r1c1
+        cite b = 8,181 USD million @ r1c2
+        compute c = a / b = 1.20963
+        compute d = c - 1 as % = 20.963 %
+        compute e = z + 1 = 5
+        conclude d = 20.963 % ; stance positive ; flags none""",
+        corrected);
+    List<Verdict> verdicts = verifier.verify(Samples.earnings(), Chain.parse(corrected));
+    assertEquals(NO_BASIS, verdicts.get(4).kind());
+    assertEquals(5, verdicts.stream().filter(Verdict::passed).count());
+    for (int seed = 0; seed < 60; seed++) {
+      String text = ChainGrammarTest.randomWalk(Samples.twoTables(), new Random(seed));
+      assertEquals(text, Recalculation.of(text), "what the grammar wrote is right already");
+    }
+  }
+
+  @Test
   void rawTextGetsAVerdictALine() {
     List<Verifier.Line> lines =
         verifier.verifyText(
