@@ -7,7 +7,9 @@ import dev.reckoner.tensor.Tensor;
 
 /**
  * One decoder layer's training forward, what it keeps, and its backward. Owns its input. A local
- * named {@code dX} is the gradient of the loss with respect to X.
+ * named {@code dX} is the gradient of the loss with respect to X. The inputs of the linear layers
+ * that a norm or GeGLU makes are not kept but made again: they are a third of the memory and
+ * hardly any of the time.
  */
 final class LayerPass implements AutoCloseable {
   /** What all layers of a pass share. */
@@ -29,7 +31,6 @@ final class LayerPass implements AutoCloseable {
   private final LoraPass downLora;
 
   private Tensor rstdInput;
-  private Tensor h;
   private Tensor qkv;
   private Tensor q;
   private Tensor k;
@@ -40,9 +41,7 @@ final class LayerPass implements AutoCloseable {
   private Tensor rstdPostAttention;
   private Tensor middle;
   private Tensor rstdPreFeedForward;
-  private Tensor h2;
   private Tensor gateUp;
-  private Tensor activated;
   private Tensor downOut;
   private Tensor rstdPostFeedForward;
 
@@ -78,10 +77,11 @@ final class LayerPass implements AutoCloseable {
     int kWidth = config.keyWidth();
     float eps = config.normEpsilon();
     rstdInput = backend.floats(t, 1);
-    h = backend.activations(t, config.hidden());
-    backend.rmsNorm(x, w.inputNorm(), eps, h, rstdInput);
     qkv = backend.activations(t, qWidth + 2 * kWidth);
-    linear(w.qkv(), qkvLora, h, qkv);
+    try (Tensor h = backend.activations(t, config.hidden())) {
+      backend.rmsNorm(x, w.inputNorm(), eps, h, rstdInput);
+      linear(w.qkv(), qkvLora, h, qkv);
+    }
     q = backend.activations(t, qWidth);
     k = backend.activations(t, kWidth);
     rstdQk = backend.floats(t, config.heads() + config.kvHeads());
@@ -105,14 +105,16 @@ final class LayerPass implements AutoCloseable {
     backend.rmsNormAdd(attentionOut, w.postAttentionNorm(), eps, x, middle, rstdPostAttention);
 
     rstdPreFeedForward = backend.floats(t, 1);
-    h2 = backend.activations(t, config.hidden());
-    backend.rmsNorm(middle, w.preFeedForwardNorm(), eps, h2, rstdPreFeedForward);
     gateUp = backend.activations(t, 2 * config.feedForward());
-    linear(w.gateUp(), gateUpLora, h2, gateUp);
-    activated = backend.activations(t, config.feedForward());
-    backend.geglu(gateUp, activated);
+    try (Tensor h2 = backend.activations(t, config.hidden())) {
+      backend.rmsNorm(middle, w.preFeedForwardNorm(), eps, h2, rstdPreFeedForward);
+      linear(w.gateUp(), gateUpLora, h2, gateUp);
+    }
     downOut = backend.activations(t, config.hidden());
-    linear(w.down(), downLora, activated, downOut);
+    try (Tensor activated = backend.activations(t, config.feedForward())) {
+      backend.geglu(gateUp, activated);
+      linear(w.down(), downLora, activated, downOut);
+    }
     rstdPostFeedForward = backend.floats(t, 1);
     Tensor out = backend.activations(t, config.hidden());
     backend.rmsNormAdd(downOut, w.postFeedForwardNorm(), eps, middle, out, rstdPostFeedForward);
@@ -134,11 +136,17 @@ final class LayerPass implements AutoCloseable {
           0,
           dBranch,
           gradients.postFeedForwardNorm());
-      try (Tensor dActivated = backend.activations(t, config.feedForward());
-          Tensor dGateUp = backend.activations(t, 2 * config.feedForward())) {
-        linearGradient(w.down(), gradients.down(), downLora, activated, dBranch, dActivated);
-        backend.gegluGradient(dActivated, gateUp, dGateUp);
-        linearGradient(w.gateUp(), gradients.gateUp(), gateUpLora, h2, dGateUp, dh);
+      try (Tensor dGateUp = backend.activations(t, 2 * config.feedForward())) {
+        try (Tensor activated = backend.activations(t, config.feedForward());
+            Tensor dActivated = backend.activations(t, config.feedForward())) {
+          backend.geglu(gateUp, activated);
+          linearGradient(w.down(), gradients.down(), downLora, activated, dBranch, dActivated);
+          backend.gegluGradient(dActivated, gateUp, dGateUp);
+        }
+        try (Tensor h2 = backend.activations(t, config.hidden())) {
+          backend.rmsNorm(middle, w.preFeedForwardNorm(), config.normEpsilon(), h2, null);
+          linearGradient(w.gateUp(), gradients.gateUp(), gateUpLora, h2, dGateUp, dh);
+        }
       }
       backend.rmsNormGradient(
           dh,
@@ -188,7 +196,10 @@ final class LayerPass implements AutoCloseable {
             dQkv,
             gradients.qNorm(),
             gradients.kNorm());
-        linearGradient(w.qkv(), gradients.qkv(), qkvLora, h, dQkv, dh);
+        try (Tensor h = backend.activations(t, config.hidden())) {
+          backend.rmsNorm(x, w.inputNorm(), config.normEpsilon(), h, null);
+          linearGradient(w.qkv(), gradients.qkv(), qkvLora, h, dQkv, dh);
+        }
       }
       backend.rmsNormGradient(dh, x, w.inputNorm(), rstdInput, 1, dx, gradients.inputNorm());
     }
@@ -216,7 +227,6 @@ final class LayerPass implements AutoCloseable {
   void forget() {
     Tensor[] kept = {
       rstdInput,
-      h,
       qkv,
       q,
       k,
@@ -227,9 +237,7 @@ final class LayerPass implements AutoCloseable {
       rstdPostAttention,
       middle,
       rstdPreFeedForward,
-      h2,
       gateUp,
-      activated,
       downOut,
       rstdPostFeedForward
     };

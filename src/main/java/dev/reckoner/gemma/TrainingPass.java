@@ -11,9 +11,6 @@ import java.util.List;
  * all parameters of a trainable one. Gradients accumulate over calls until the caller clears them.
  */
 public final class TrainingPass {
-  /** Rows of the head's logits in memory at a time. */
-  private static final long LOGITS_AT_A_TIME = 32L << 20;
-
   private final Gemma3 model;
   private final GemmaConfig config;
   private final Backend backend;
@@ -138,7 +135,7 @@ public final class TrainingPass {
       backend.upload(batch.weights(), weights);
       backend.gatherRows(x, rows, gathered);
       backend.rmsNorm(gathered, parts.finalNorm(), config.normEpsilon(), h, rstd);
-      int chunk = Math.clamp(LOGITS_AT_A_TIME / config.vocabulary(), 16, 4096);
+      int chunk = backend.headRows(config.vocabulary());
       for (int from = 0; from < n; from += chunk) {
         int to = Math.min(n, from + chunk);
         int[] targets = new int[to - from];

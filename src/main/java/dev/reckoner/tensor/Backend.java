@@ -91,6 +91,11 @@ public interface Backend extends AutoCloseable {
   /** {@code dw += alpha * dy^T x}: dw fp32 {@code [out, in]}. */
   void linearWeightGradient(Tensor dy, Tensor x, float alpha, Tensor dw);
 
+  /** Rows of logits that training computes at a time: enough to be fast, few enough to fit. */
+  default int headRows(int vocabulary) {
+    return Math.clamp((32L << 20) / vocabulary, 16, 4096);
+  }
+
   /**
    * Only some output features: {@code y[t, j] = x[t] . W[rows[j]]}, equal bit for bit to those
    * columns of {@link #linear}.

@@ -4,7 +4,9 @@ import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.cpu.CpuBackend;
 import dev.reckoner.tensor.cuda.CudaBackend;
 import dev.reckoner.tensor.cuda.CudaException;
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.stream.Collectors;
 
 /**
  * Compares every operation, and whole training passes and generation, between the GPU and the CPU;
@@ -52,41 +54,18 @@ public final class CudaCheck {
   private static boolean passes(OperationChecks.Check check, Backend cpu, Backend gpu) {
     String verdict;
     boolean passed = false;
-    try (Ops ours = new Ops(gpu);
-        Ops reference = new Ops(cpu)) {
-      float[][] expected = check.operation().run(reference);
-      float[][] got = check.operation().run(ours);
-      StringBuilder errors = new StringBuilder();
-      passed = true;
-      for (int i = 0; i < expected.length; i++) {
-        double error = relativeError(got[i], expected[i]);
-        passed &= error <= check.tolerance();
-        errors.append(String.format(Locale.ROOT, " %.1e", error));
-      }
-      verdict = errors.toString();
+    try {
+      double[] errors = check.errors(gpu, cpu);
+      passed = check.passes(errors);
+      verdict =
+          Arrays.stream(errors)
+              .mapToObj(e -> String.format(Locale.ROOT, " %.1e", e))
+              .collect(Collectors.joining());
     } catch (RuntimeException e) {
       verdict = " " + e;
     }
     System.out.printf(
         "%-4s %-28s %-34s%s%n", passed ? "ok" : "FAIL", check.name(), check.size(), verdict);
     return passed;
-  }
-
-  /** {@code |a - b| / |b|}; NaN (which passes no bound) where either has one. */
-  private static double relativeError(float[] a, float[] b) {
-    if (a.length != b.length) {
-      return Double.NaN;
-    }
-    double difference = 0;
-    double size = 0;
-    for (int i = 0; i < a.length; i++) {
-      double d = (double) a[i] - b[i];
-      difference += d * d;
-      size += (double) b[i] * b[i];
-    }
-    if (difference == 0) {
-      return 0;
-    }
-    return Math.sqrt(difference / Math.max(size, 1e-30));
   }
 }

@@ -1,6 +1,7 @@
 package dev.reckoner.cuda;
 
 import dev.reckoner.tensor.AdamW;
+import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.CacheBatch;
 import dev.reckoner.tensor.KeyValues;
 import dev.reckoner.tensor.Matrix;
@@ -23,7 +24,43 @@ final class OperationChecks {
   /**
    * @param tolerance of {@code |out - reference| / |reference|}, each output
    */
-  record Check(String name, String size, double tolerance, Operation operation) {}
+  record Check(String name, String size, double tolerance, Operation operation) {
+    /** Relative error of each output of {@code tested} against {@code reference}. */
+    double[] errors(Backend tested, Backend reference) {
+      try (Ops ours = new Ops(tested);
+          Ops theirs = new Ops(reference)) {
+        float[][] expected = operation.run(theirs);
+        float[][] got = operation.run(ours);
+        double[] errors = new double[expected.length];
+        for (int i = 0; i < errors.length; i++) {
+          errors[i] = relativeError(got[i], expected[i]);
+        }
+        return errors;
+      }
+    }
+
+    boolean passes(double[] errors) {
+      return Arrays.stream(errors).allMatch(e -> e <= tolerance);
+    }
+  }
+
+  /** {@code |a - b| / |b|}; NaN (which passes no bound) where either has one. */
+  private static double relativeError(float[] a, float[] b) {
+    if (a.length != b.length) {
+      return Double.NaN;
+    }
+    double difference = 0;
+    double size = 0;
+    for (int i = 0; i < a.length; i++) {
+      double d = (double) a[i] - b[i];
+      difference += d * d;
+      size += (double) b[i] * b[i];
+    }
+    if (difference == 0) {
+      return 0;
+    }
+    return Math.sqrt(difference / Math.max(size, 1e-30));
+  }
 
   private static final double EXACT = 1e-6;
   private static final double FLOAT = 1e-4;

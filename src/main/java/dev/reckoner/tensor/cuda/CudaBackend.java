@@ -42,6 +42,11 @@ public final class CudaBackend implements Backend {
     attention = new Attention(device, kernels);
   }
 
+  /** GPUs on this machine; 0 where there is no driver for one. */
+  public static int devices() {
+    return Device.count();
+  }
+
   /**
    * The backend on GPU number {@code ordinal}.
    *
@@ -393,6 +398,12 @@ public final class CudaBackend implements Backend {
     long values = borrow(m);
     cublas.dyW(values, m.columns(), dOut, alpha, beta, dIn);
     giveBack(m, values);
+  }
+
+  /** Enough rows to fill the device, in about a GiB of logits. */
+  @Override
+  public int headRows(int vocabulary) {
+    return Math.clamp((512L << 20) / vocabulary, 16, 8192);
   }
 
   private static void requireProduct(CudaMatrix w, CudaTensor in, CudaTensor out) {

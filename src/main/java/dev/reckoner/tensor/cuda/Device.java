@@ -38,12 +38,7 @@ final class Device implements AutoCloseable {
   static Device open(int ordinal) {
     Arena arena = Arena.ofShared();
     try {
-      SymbolLookup library = NativeLibraries.ofEnvironment().open(arena, "libcuda.so.1", "libcuda.so");
-      if (library == null) {
-        throw new CudaException(
-            "no NVIDIA driver (libcuda.so.1) on this machine: install it, or use --backend cpu");
-      }
-      Driver driver = new Driver(library, arena);
+      Driver driver = driver(arena);
       int count = driver.deviceCount();
       if (ordinal >= count) {
         throw new CudaException(
@@ -53,6 +48,24 @@ final class Device implements AutoCloseable {
     } catch (RuntimeException e) {
       arena.close();
       throw e;
+    }
+  }
+
+  private static Driver driver(Arena arena) {
+    SymbolLookup library = NativeLibraries.ofEnvironment().open(arena, "libcuda.so.1", "libcuda.so");
+    if (library == null) {
+      throw new CudaException(
+          "no NVIDIA driver (libcuda.so.1) on this machine: install it, or use --backend cpu");
+    }
+    return new Driver(library, arena);
+  }
+
+  /** GPUs that the driver shows; 0 where there is no driver. */
+  static int count() {
+    try (Arena arena = Arena.ofConfined()) {
+      return driver(arena).deviceCount();
+    } catch (CudaException e) {
+      return 0;
     }
   }
 

@@ -1,0 +1,62 @@
+package dev.reckoner.tensor.backends;
+
+import dev.reckoner.tensor.Backend;
+import dev.reckoner.tensor.cpu.CpuBackend;
+import dev.reckoner.tensor.cuda.CudaBackend;
+import dev.reckoner.tensor.cuda.CudaException;
+import java.util.OptionalInt;
+
+/**
+ * Backends by name: {@code cpu}; {@code cuda}, the first GPU, or {@code cuda:N}; {@code auto}, the
+ * first GPU where there is one, else the CPU.
+ */
+public final class Backends {
+  /** For an option's description. */
+  public static final String NAMES = "cpu, cuda, cuda:N or auto";
+
+  private static final System.Logger LOG = System.getLogger(Backends.class.getName());
+
+  private Backends() {}
+
+  /** {@link #open(String, OptionalInt)} with a thread for each processor. */
+  public static Backend open(String name) {
+    return open(name, OptionalInt.empty());
+  }
+
+  /**
+   * @param threads of the CPU backend; empty for one a processor
+   * @throws IllegalArgumentException for a name that is none of {@link #NAMES}
+   * @throws CudaException in one line when a GPU is asked for and something it needs is missing;
+   *     under {@code auto} a GPU that cannot be used is a warning
+   */
+  public static Backend open(String name, OptionalInt threads) {
+    if (name.equals("cpu")) {
+      return cpu(threads);
+    }
+    if (name.equals("auto")) {
+      return auto(threads);
+    }
+    if (name.equals("cuda")) {
+      return CudaBackend.open(0);
+    }
+    if (name.matches("cuda:\\d{1,3}")) {
+      return CudaBackend.open(Integer.parseInt(name.substring("cuda:".length())));
+    }
+    throw new IllegalArgumentException("backend must be %s, not %s".formatted(NAMES, name));
+  }
+
+  private static Backend cpu(OptionalInt threads) {
+    return threads.isPresent() ? CpuBackend.open(threads.getAsInt()) : CpuBackend.open();
+  }
+
+  private static Backend auto(OptionalInt threads) {
+    if (CudaBackend.devices() > 0) {
+      try {
+        return CudaBackend.open(0);
+      } catch (CudaException e) {
+        LOG.log(System.Logger.Level.WARNING, "the GPU is not used: " + e.getMessage());
+      }
+    }
+    return cpu(threads);
+  }
+}
