@@ -39,6 +39,14 @@ final class Bf16Matrix implements CpuMatrix {
     }
   }
 
+  int[] data() {
+    return panels;
+  }
+
+  int base(int panel) {
+    return panel * columns * H;
+  }
+
   private float value(int row, int column) {
     int j = row % W;
     int pair = panels[(row / W * columns + column) * H + j % H];

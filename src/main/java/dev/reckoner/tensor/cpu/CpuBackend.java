@@ -278,6 +278,10 @@ public final class CpuBackend implements Backend {
   @Override
   public void linear(Matrix w, Tensor x, float alpha, float beta, Tensor y) {
     Gemm.Left left = Gemm.Left.of(cpu(x));
+    if (x.rows() == 1 && w.precision() != Precision.FP32 && DecodeKernel.supported()) {
+      gemm.decode(cpu(w), cpu(x), alpha, beta, cpu(y));
+      return;
+    }
     switch (cpu(w)) {
       case Nf4Matrix m -> gemm.multiplyNf4(left, m, alpha, beta, cpu(y));
       case CpuMatrix m -> gemm.multiply(left, m.forward(), alpha, beta, cpu(y));

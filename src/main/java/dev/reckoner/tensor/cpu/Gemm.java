@@ -106,6 +106,42 @@ final class Gemm {
     pool.give(packed);
   }
 
+  /** {@code y = alpha * W x + beta * y} for one row x, from two panels a time. */
+  void decode(CpuMatrix w, CpuTensor x, float alpha, float beta, CpuTensor y) {
+    int panels = (w.rows() + W - 1) / W;
+    workers.run(
+        (panels + 1) / 2,
+        task -> {
+          float[] out = pool.take(2L * W);
+          int p = 2 * task;
+          int q = Math.min(p + 1, panels - 1);
+          switch (w) {
+            case Nf4Matrix m ->
+                DecodeKernel.nf4(
+                    m.data(),
+                    m.base(p, 0),
+                    m.base(q, 0),
+                    m.blocksPerPanel(),
+                    x.data,
+                    x.offset,
+                    out);
+            case Bf16Matrix m ->
+                DecodeKernel.bf16(
+                    m.data(), m.base(p), m.base(q), m.columns(), x.data, x.offset, out);
+            case PackedMatrix _ -> throw new IllegalArgumentException("fp32 needs no unpacking");
+          }
+          for (int r = 0; r <= q - p; r++) {
+            int width = Math.min(W, w.rows() - (p + r) * W);
+            int at = y.offset + (p + r) * W;
+            for (int j = 0; j < width; j++) {
+              float v = alpha * out[r * W + j];
+              y.data[at + j] = beta == 0 ? v : v + beta * y.data[at + j];
+            }
+          }
+          pool.give(out);
+        });
+  }
+
   private void packLeft(Left a, int k, float[] packed) {
     int m = a.m();
     if (m <= 8) {

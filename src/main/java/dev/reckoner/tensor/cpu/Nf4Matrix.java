@@ -64,11 +64,19 @@ final class Nf4Matrix implements CpuMatrix {
     return data;
   }
 
+  int blocksPerPanel() {
+    return blocksPerPanel;
+  }
+
   /** Unpacks a block: code values {@code [64][32]} without, and scales {@code [32]}. */
   void codes(int p, int block, float[] codes, float[] scales) {
     int base = base(p, block);
     for (int j = 0; j < W; j++) {
       scales[j] = Float.intBitsToFloat(data[base + j]);
+    }
+    if (DecodeKernel.supported()) {
+      DecodeKernel.unpack(data, base, codes);
+      return;
     }
     for (int c = 0; c < 8; c++) {
       int from = base + W + c * W;
