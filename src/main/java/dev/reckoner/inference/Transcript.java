@@ -122,7 +122,7 @@ final class Transcript {
     settled = count;
     add(id);
     if (constrained) {
-      advance(vocabulary.piece(id));
+      write(id);
       settle();
     } else {
       decode(vocabulary.tokenizer().bytes(id));
@@ -137,6 +137,15 @@ final class Transcript {
     tokens[count++] = id;
   }
 
+  /** Takes over the text of a token that was just added. */
+  private void write(int id) {
+    String piece = vocabulary.piece(id);
+    advance(piece);
+    if (piece.endsWith("\n")) {
+      retokeniseLine();
+    }
+  }
+
   private void advance(String piece) {
     for (int i = 0; i < piece.length(); i++) {
       state = state.next(piece.charAt(i));
@@ -146,7 +155,23 @@ final class Transcript {
       }
     }
     text.append(piece);
-    if (piece.endsWith("\n")) {
+  }
+
+  /** Replaces the tokens of the last line by those that training would have. */
+  private void retokeniseLine() {
+    int[] canonical = vocabulary.tokenizer().encode(text.substring(lineChar), false);
+    int same = 0;
+    while (same < canonical.length
+        && lineToken + same < count
+        && tokens[lineToken + same] == canonical[same]) {
+      same++;
+    }
+    count = lineToken + same;
+    settled = Math.min(settled, count);
+    for (int i = same; i < canonical.length; i++) {
+      add(canonical[i]);
+    }
+    if (text.charAt(text.length() - 1) == '\n') {
       lineToken = count;
       lineChar = text.length();
     }
@@ -174,7 +199,7 @@ final class Transcript {
         force(onlyCharacter());
       } else if (ids.length == 1) {
         add(ids[0]);
-        advance(vocabulary.piece(ids[0]));
+        write(ids[0]);
       } else {
         allowed = ids;
         return;
@@ -190,6 +215,10 @@ final class Transcript {
     TextConstraint.State[] before = new TextConstraint.State[forced.length()];
     TextConstraint.State at = state;
     for (int i = 0; i < before.length; i++) {
+      if (at == null) {
+        throw new InferenceException(
+            "the constraint refuses \"%s\" after forcing it".formatted(forced));
+      }
       before[i] = at;
       at = at.next(forced.charAt(i));
     }
@@ -213,20 +242,8 @@ final class Transcript {
   }
 
   private void force(String forced) {
-    int line = lineToken;
-    int[] canonical = vocabulary.tokenizer().encode(text.substring(lineChar) + forced, false);
-    int same = 0;
-    while (same < canonical.length
-        && line + same < count
-        && tokens[line + same] == canonical[same]) {
-      same++;
-    }
-    count = line + same;
-    settled = Math.min(settled, count);
-    for (int i = same; i < canonical.length; i++) {
-      add(canonical[i]);
-    }
     advance(forced);
+    retokeniseLine();
   }
 
   /**

@@ -21,7 +21,7 @@ class DomainPackTest {
   private static final ObjectMapper JSON = new ObjectMapper();
   private final DomainPack pack = DomainPack.load("finance");
 
-  private static List<FinancialEvent> samples() throws IOException {
+  static List<FinancialEvent> samples() throws IOException {
     try (BufferedReader in =
         new BufferedReader(
             new InputStreamReader(

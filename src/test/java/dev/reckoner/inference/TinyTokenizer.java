@@ -46,8 +46,12 @@ public final class TinyTokenizer {
 
   private TinyTokenizer() {}
 
-  /** Writes {@code tokenizer.json}. */
-  public static Path write(Path dir) throws IOException {
+  /**
+   * Writes {@code tokenizer.json}.
+   *
+   * @return the size of the vocabulary
+   */
+  public static int write(Path dir) throws IOException {
     ObjectMapper json = new ObjectMapper();
     ObjectNode root = json.createObjectNode();
     root.put("version", "1.0").putNull("truncation").putNull("padding");
@@ -108,6 +112,7 @@ public final class TinyTokenizer {
     model.set("merges", merges);
     root.set("model", model);
     Files.createDirectories(dir);
-    return Files.writeString(dir.resolve("tokenizer.json"), root.toString());
+    Files.writeString(dir.resolve("tokenizer.json"), root.toString());
+    return vocabulary.size();
   }
 }
