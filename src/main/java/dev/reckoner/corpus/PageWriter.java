@@ -75,7 +75,7 @@ final class PageWriter {
     if (grid.shape().equals("text")) {
       say(grid, sentences, places);
     } else {
-      boolean event = List.of("earnings", "rating", "price", "comparison").contains(grid.shape());
+      boolean event = SyntheticGenerator.EVENTS.contains(grid.shape());
       boolean transposed = !event && chance(18);
       tables.add(transposed ? transposed(grid, money, places) : upright(grid, money, places));
     }

@@ -1,0 +1,156 @@
+package dev.reckoner.cli;
+
+import dev.reckoner.corpus.BpeTrainer;
+import dev.reckoner.corpus.DatasetCard;
+import dev.reckoner.corpus.LeakFilter;
+import dev.reckoner.corpus.Lesson;
+import dev.reckoner.corpus.LessonFile;
+import dev.reckoner.corpus.PageQuestions;
+import dev.reckoner.corpus.Problem;
+import dev.reckoner.corpus.PublishedCorpus;
+import dev.reckoner.corpus.SyntheticGenerator;
+import dev.reckoner.corpus.SyntheticGenerator.Split;
+import dev.reckoner.evaluation.Grader;
+import dev.reckoner.evaluation.SuiteFile;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.stream.LongStream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Makes training material: lessons, held-out suites, a data set card and a tokenizer. */
+@Command(
+    name = "corpus",
+    mixinStandardHelpOptions = true,
+    description = "Makes training lessons, held-out suites and a tokenizer.")
+public final class CorpusCommand implements Callable<Integer> {
+
+  /** Of the held-out problems: the same for every training seed. */
+  private static final long HELD_OUT_SEED = 20_261_124L;
+
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description = "Folder with finqa, tatqa and convfinqa as distributed; without it, only synthetic material.")
+  private Path data;
+
+  @Option(names = "--out", required = true, paramLabel = "DIR", description = "Where to write.")
+  private Path out;
+
+  @Option(
+      names = "--pack",
+      defaultValue = "finance",
+      description = "Domain pack of synthetic material (default: ${DEFAULT-VALUE}).")
+  private String pack;
+
+  @Option(
+      names = "--synthetic",
+      defaultValue = "20000",
+      description = "Synthetic lessons (default: ${DEFAULT-VALUE}).")
+  private int synthetic;
+
+  @Option(
+      names = "--page-questions",
+      defaultValue = "10",
+      description = "Questions of ours on each published table (default: ${DEFAULT-VALUE}).")
+  private int pageQuestions;
+
+  @Option(
+      names = "--held-out",
+      defaultValue = "50",
+      description = "Percent of the dev pages that are held out (default: ${DEFAULT-VALUE}).")
+  private int heldOutPercent;
+
+  @Option(
+      names = "--held-out-synthetic",
+      defaultValue = "300",
+      description = "Synthetic held-out problems (default: ${DEFAULT-VALUE}).")
+  private int heldOutSynthetic;
+
+  @Option(names = "--seed", defaultValue = "1", description = "Seed (default: ${DEFAULT-VALUE}).")
+  private long seed;
+
+  @Option(
+      names = "--vocabulary",
+      defaultValue = "0",
+      description = "Also train a tokenizer of that many pieces; 0 for none.")
+  private int vocabulary;
+
+  /** Runs without the rest of the program: {@code java -cp … dev.reckoner.cli.CorpusCommand}. */
+  public static void main(String... args) {
+    System.exit(PlainMain.execute(new CorpusCommand(), args));
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    Map<String, List<Problem>> suites = new TreeMap<>();
+    List<Lesson> published = new ArrayList<>();
+    Map<String, Map<String, Integer>> counts = Map.of();
+    if (data != null) {
+      PublishedCorpus corpus = PublishedCorpus.read(data, heldOutPercent, seed);
+      corpus.heldOut().forEach((name, problems) -> suites.put(name, gradable(problems)));
+      counts = corpus.counts();
+      published.addAll(corpus.lessons());
+      published.addAll(
+          new PageQuestions(pack, seed).lessons(corpus.trainingPages(), pageQuestions));
+    }
+    if (heldOutSynthetic > 0) {
+      SyntheticGenerator held = new SyntheticGenerator(pack, HELD_OUT_SEED, Split.HELD_OUT);
+      suites.put(
+          "synthetic",
+          LongStream.range(0, heldOutSynthetic).mapToObj(n -> held.problem(n).problem()).toList());
+    }
+    LeakFilter filter = new LeakFilter();
+    suites.values().forEach(filter::holdOut);
+    SyntheticGenerator generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
+    List<Lesson> made =
+        filter.filter(
+            LongStream.range(0, synthetic).parallel().mapToObj(generator::lesson).toList());
+    List<Lesson> kept = filter.filter(published);
+    List<Path> files = new ArrayList<>();
+    write(files, "published.jsonl.gz", kept);
+    write(files, "synthetic.jsonl.gz", made);
+    for (Map.Entry<String, List<Problem>> suite : suites.entrySet()) {
+      Path file = Files.createDirectories(out.resolve("suites")).resolve(suite.getKey() + ".jsonl");
+      SuiteFile.write(file, suite.getValue());
+      files.add(file);
+    }
+    List<Lesson> all = new ArrayList<>(kept);
+    all.addAll(made);
+    if (vocabulary > 0) {
+      BpeTrainer trainer = new BpeTrainer(vocabulary);
+      all.forEach(lesson -> trainer.add(lesson.user() + "\n" + lesson.assistant() + "\n"));
+      trainer.train().write(out.resolve("tokenizer"));
+    }
+    List<String> notes =
+        List.of(
+            "seed " + seed + ", " + heldOutPercent + "% of the dev pages held out, by page",
+            filter.duplicates() + " duplicates left out",
+            filter.leaks() + " lessons left out that share a page or their text with a suite");
+    Files.writeString(
+        out.resolve("CARD.md"),
+        DatasetCard.of(out.getFileName().toString(), all, files, counts, notes));
+    System.out.printf(
+        "%d published and %d synthetic lessons, %d suites in %s%n",
+        kept.size(), made.size(), suites.size(), out);
+    return 0;
+  }
+
+  private static List<Problem> gradable(List<Problem> problems) {
+    return problems.stream().filter(Grader::gradable).toList();
+  }
+
+  private void write(List<Path> files, String name, List<Lesson> lessons) throws IOException {
+    if (!lessons.isEmpty()) {
+      Path file = out.resolve(name);
+      LessonFile.write(file, lessons);
+      files.add(file);
+    }
+  }
+}

@@ -1,0 +1,291 @@
+package dev.reckoner.cli;
+
+import dev.reckoner.corpus.Lesson;
+import dev.reckoner.corpus.LessonFile;
+import dev.reckoner.corpus.SyntheticGenerator;
+import dev.reckoner.corpus.SyntheticGenerator.Split;
+import dev.reckoner.gemma.ChatMessage;
+import dev.reckoner.gemma.Gemma3;
+import dev.reckoner.gemma.GemmaConfig;
+import dev.reckoner.gemma.GemmaTokenizer;
+import dev.reckoner.gemma.LoraAdapter;
+import dev.reckoner.gemma.TokenizedChat;
+import dev.reckoner.tensor.Backend;
+import dev.reckoner.tensor.DType;
+import dev.reckoner.tensor.Precision;
+import dev.reckoner.tuning.Outcome;
+import dev.reckoner.tuning.Recipe;
+import dev.reckoner.tuning.Sample;
+import dev.reckoner.tuning.StepMetrics;
+import dev.reckoner.tuning.Trainer;
+import dev.reckoner.tuning.TrainingListener;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * Trains on lessons by a recipe: a whole model (mode full), from random weights where the folder has
+ * none, or an adapter on its NF4 base. A run that was interrupted goes on from its checkpoint.
+ */
+@Command(
+    name = "fit",
+    mixinStandardHelpOptions = true,
+    description = "Trains a model or an adapter on lessons, by a recipe; resumes.")
+public final class FitCommand implements Callable<Integer> {
+
+  private static final long SHARD_BYTES = 15_000_000;
+  private static final int HELD_OUT_LESSONS = 200;
+  private static final int TIMED_STEPS = 6;
+  private static final List<String> COMPANIONS =
+      List.of("tokenizer.json", "tokenizer_config.json", "generation_config.json");
+
+  @Option(
+      names = "--recipe",
+      required = true,
+      paramLabel = "FILE",
+      description = "The recipe, YAML; see training/.")
+  private Path recipeFile;
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR",
+      description = "Folder with config.json and tokenizer.json, and weights to start from.")
+  private Path modelFolder;
+
+  @Option(
+      names = "--data",
+      paramLabel = "FILE",
+      description = "Lessons, JSON Lines, plain or gzip; may be repeated.")
+  private List<Path> data = List.of();
+
+  @Option(
+      names = "--repeat",
+      defaultValue = "1",
+      description = "How often the lessons of --data count against synthetic ones.")
+  private int repeat;
+
+  @Option(
+      names = "--synthetic",
+      defaultValue = "0",
+      description = "Synthetic lessons to make and train on as well.")
+  private int synthetic;
+
+  @Option(names = "--pack", defaultValue = "finance", description = "Their domain pack.")
+  private String pack;
+
+  @Option(names = "--seed", defaultValue = "1", description = "Their seed.")
+  private long seed;
+
+  @Option(
+      names = "--reading",
+      defaultValue = "0",
+      description = "Percent of the lessons whose evidence is learned as well as their chain.")
+  private int reading;
+
+  @Option(
+      names = "--max-tokens",
+      defaultValue = "3000",
+      description = "Longer lessons are left out (default: ${DEFAULT-VALUE}).")
+  private int maxTokens;
+
+  @Option(names = "--out", required = true, paramLabel = "DIR", description = "Where to write.")
+  private Path out;
+
+  @Option(
+      names = "--backend",
+      defaultValue = "cpu",
+      description = "cpu or cuda (default: ${DEFAULT-VALUE}).")
+  private String backendName;
+
+  @Option(names = "--threads", defaultValue = "0", description = "CPU threads; 0 for all.")
+  private int threads;
+
+  @Option(
+      names = "--minutes",
+      defaultValue = "0",
+      description = "Fit the number of steps to this time, measured at the start; 0 as the recipe says.")
+  private double minutes;
+
+  /** Runs without the rest of the program: {@code java -cp … dev.reckoner.cli.FitCommand}. */
+  public static void main(String... args) {
+    System.exit(PlainMain.execute(new FitCommand(), args));
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    Recipe recipe = Recipe.read(recipeFile);
+    List<Sample> samples;
+    try (GemmaTokenizer tokenizer = GemmaTokenizer.read(modelFolder)) {
+      samples = samples(tokenizer);
+    }
+    Collections.shuffle(samples, new Random(seed));
+    int heldOut = Math.min(HELD_OUT_LESSONS, samples.size() / 20);
+    List<Sample> test = samples.subList(0, heldOut);
+    List<Sample> training = samples.subList(heldOut, samples.size());
+    long tokens = training.stream().mapToLong(Sample::length).sum();
+    System.out.printf("%d lessons, %,d tokens%n", training.size(), tokens);
+    try (Backend backend = backend()) {
+      System.out.println(backend.description());
+      Recipe fitted = fitted(recipe, backend, training);
+      Outcome outcome = train(fitted, backend, training, test);
+      System.out.printf(
+          "%s after %d steps: loss %.4f, held out %.4f; written to %s%n",
+          outcome.end(), outcome.steps(), outcome.trainingLoss(), outcome.heldOutLoss(), out);
+    }
+    return 0;
+  }
+
+  private Backend backend() {
+    return PlainMain.backend(backendName, threads);
+  }
+
+  private List<Sample> samples(GemmaTokenizer tokenizer) throws IOException {
+    List<Lesson> read = new ArrayList<>();
+    for (Path file : data) {
+      read.addAll(LessonFile.read(file));
+    }
+    Stream<Lesson> repeated = Collections.nCopies(repeat, read).stream().flatMap(List::stream);
+    SyntheticGenerator generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
+    Stream<Lesson> made = LongStream.range(0, synthetic).parallel().mapToObj(generator::lesson);
+    List<Sample> samples =
+        Stream.concat(repeated, made)
+            .parallel()
+            .map(lesson -> sample(tokenizer, lesson))
+            .filter(sample -> sample.length() <= maxTokens)
+            .collect(ArrayList::new, List::add, List::addAll);
+    if (samples.isEmpty()) {
+      throw new IllegalArgumentException("nothing to train on: name lessons with --data or --synthetic");
+    }
+    return samples;
+  }
+
+  private Sample sample(GemmaTokenizer tokenizer, Lesson lesson) {
+    TokenizedChat chat =
+        tokenizer.chatForTraining(
+            List.of(
+                ChatMessage.system(lesson.system()),
+                ChatMessage.user(lesson.user()),
+                ChatMessage.assistant(lesson.assistant())));
+    return Math.floorMod(lesson.id().hashCode(), 100) < reading
+        ? Sample.text(chat.tokens())
+        : new Sample(chat.tokens(), chat.supervised());
+  }
+
+  /** The recipe with as many steps as fit the time; the one of an interrupted run stays. */
+  private Recipe fitted(Recipe recipe, Backend backend, List<Sample> training) throws IOException {
+    Path file = out.resolve("recipe.yaml");
+    if (Files.exists(file)) {
+      return Recipe.read(file);
+    }
+    Files.createDirectories(out);
+    Recipe fitted = recipe;
+    if (minutes > 0) {
+      Path scratch = Files.createTempDirectory("fit");
+      double[] seconds = {0};
+      TrainingListener clock =
+          new TrainingListener() {
+            @Override
+            public void step(StepMetrics metrics) {
+              // The first steps warm up.
+              seconds[0] += metrics.step() > TIMED_STEPS / 2 ? metrics.seconds() : 0;
+            }
+          };
+      run(withSteps(recipe, TIMED_STEPS), backend, training, List.of(), scratch, clock, false);
+      double step = seconds[0] / (TIMED_STEPS - TIMED_STEPS / 2);
+      int steps = (int) Math.max(1, minutes * 60 / step);
+      System.out.printf("%.2f s a step: %d steps in %.1f minutes%n", step, steps, minutes);
+      fitted = withSteps(recipe, steps);
+    }
+    Files.writeString(file, fitted.toYaml());
+    return fitted;
+  }
+
+  private static Recipe withSteps(Recipe recipe, int steps) {
+    return Recipe.parse(recipe.toYaml().replaceAll("(?m)^maxSteps:.*$", "maxSteps: " + steps));
+  }
+
+  private Outcome train(Recipe recipe, Backend backend, List<Sample> training, List<Sample> test)
+      throws IOException {
+    TrainingListener log =
+        new TrainingListener() {
+          private long next;
+
+          @Override
+          public void step(StepMetrics m) {
+            if (System.nanoTime() >= next) {
+              next = System.nanoTime() + 5_000_000_000L;
+              System.out.printf(
+                  "step %d/%d loss %.4f rate %.2e norm %.2f %,.0f tokens/s%n",
+                  m.step(), m.steps(), m.loss(), m.learningRate(), m.gradientNorm(), m.tokensPerSecond());
+            }
+          }
+
+          @Override
+          public void evaluated(long step, double loss, boolean best) {
+            System.out.printf("step %d held out %.4f%s%n", step, loss, best ? " (best)" : "");
+          }
+        };
+    return run(recipe, backend, training, test, out, log, true);
+  }
+
+  private Outcome run(
+      Recipe recipe,
+      Backend backend,
+      List<Sample> training,
+      List<Sample> test,
+      Path folder,
+      TrainingListener listener,
+      boolean save)
+      throws IOException {
+    if (recipe.mode() == Recipe.Mode.FULL) {
+      try (Gemma3 model = trainable(backend, recipe.seed());
+          Trainer trainer = new Trainer(model, null, recipe)) {
+        Outcome outcome = trainer.run(training, test, folder, listener);
+        if (save) {
+          Path written = folder.resolve("model");
+          model.save(written, DType.BF16, SHARD_BYTES);
+          for (String name : COMPANIONS) {
+            if (Files.exists(modelFolder.resolve(name))) {
+              Files.copy(
+                  modelFolder.resolve(name),
+                  written.resolve(name),
+                  StandardCopyOption.REPLACE_EXISTING);
+            }
+          }
+        }
+        return outcome;
+      }
+    }
+    Precision precision =
+        recipe.mode() == Recipe.Mode.QLORA ? Precision.NF4 : Precision.BF16;
+    try (Gemma3 model = Gemma3.load(modelFolder, backend, precision);
+        LoraAdapter adapter = LoraAdapter.create(model, "fit", recipe.lora(), recipe.seed());
+        Trainer trainer = new Trainer(model, adapter, recipe)) {
+      Outcome outcome = trainer.run(training, test, folder, listener);
+      if (save) {
+        adapter.save(folder.resolve("adapter"), modelFolder.getFileName().toString());
+      }
+      return outcome;
+    }
+  }
+
+  private Gemma3 trainable(Backend backend, long weightSeed) {
+    boolean weights =
+        Files.exists(modelFolder.resolve("model.safetensors"))
+            || Files.exists(modelFolder.resolve("model.safetensors.index.json"));
+    return weights
+        ? Gemma3.loadTrainable(modelFolder, backend)
+        : Gemma3.randomTrainable(GemmaConfig.read(modelFolder), backend, weightSeed);
+  }
+}

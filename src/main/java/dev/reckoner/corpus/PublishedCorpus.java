@@ -1,0 +1,191 @@
+package dev.reckoner.corpus;
+
+import dev.reckoner.reasoning.Chain;
+import dev.reckoner.reasoning.PromptFormat;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * The published data sets of one folder as lessons and as held-out problems. Pages are split by a
+ * hash of their name, so that FinQA and ConvFinQA, which share pages, are cut alike.
+ */
+public final class PublishedCorpus {
+
+  private static final int LONGEST_PROMPT = 7000;
+
+  /** Training files, and files whose pages are partly held out. Absent ones are left out. */
+  private static final Map<String, Boolean> FILES =
+      new LinkedHashMap<>(
+          Map.of(
+              "finqa/train_partial.jsonl.gz", false,
+              "finqa/train.json", false,
+              "finqa/dev.jsonl.gz", true,
+              "finqa/dev.json", true,
+              "tatqa/tatqa_dataset_train.json", false,
+              "tatqa/tatqa_dataset_dev.json", true,
+              "tatqa/dev.jsonl.gz", true,
+              "convfinqa/train.json", false,
+              "convfinqa/dev.jsonl.gz", true,
+              "convfinqa/dev.json", true));
+
+  private final List<Lesson> lessons = new ArrayList<>();
+  private final List<Problem> trainingPages = new ArrayList<>();
+  private final Map<String, List<Problem>> heldOut = new TreeMap<>();
+  private final Map<String, Map<String, Integer>> counts = new TreeMap<>();
+
+  private PublishedCorpus() {}
+
+  /**
+   * Reads what a folder has of the files.
+   *
+   * @param folder with the folders {@code finqa}, {@code tatqa}, {@code convfinqa}
+   * @param heldOutPercent how many percent of the pages of the dev files are held out
+   * @param seed of the pages' partial views
+   * @throws CorpusException if the folder has none of them
+   */
+  public static PublishedCorpus read(Path folder, int heldOutPercent, long seed)
+      throws IOException {
+    PublishedCorpus corpus = new PublishedCorpus();
+    SplittableRandom random = new SplittableRandom(seed);
+    boolean any = false;
+    for (String name : new TreeSet<>(FILES.keySet())) {
+      Path file = folder.resolve(name);
+      if (Files.isRegularFile(file)) {
+        any = true;
+        corpus.add(file, name, FILES.get(name) ? heldOutPercent : 0, random.split());
+      }
+    }
+    if (!any) {
+      throw new CorpusException(
+          folder + ": none of " + String.join(", ", new TreeSet<>(FILES.keySet())));
+    }
+    return corpus;
+  }
+
+  /** Chains on full pages, on parts of pages, and on gold evidence. */
+  public List<Lesson> lessons() {
+    return List.copyOf(lessons);
+  }
+
+  /** Every problem that is not held out, with or without a chain: pages to ask more about. */
+  public List<Problem> trainingPages() {
+    return List.copyOf(trainingPages);
+  }
+
+  /** Held-out problems by suite: gold evidence and full page of each data set. */
+  public Map<String, List<Problem>> heldOut() {
+    return heldOut;
+  }
+
+  /** By file: how many chains were kept and how many dropped for which reason. */
+  public Map<String, Map<String, Integer>> counts() {
+    return counts;
+  }
+
+  /** Whether a page is held out. */
+  static boolean isHeldOut(String group, int percent) {
+    return Math.floorMod(group.hashCode() * 0x9E3779B1, 100) < percent;
+  }
+
+  private void add(Path file, String name, int heldOutPercent, SplittableRandom random)
+      throws IOException {
+    GoldChains chains = new GoldChains();
+    for (Problem problem : FilingFile.read(file)) {
+      if (isHeldOut(problem.group(), heldOutPercent)) {
+        hold(problem);
+      } else {
+        trainingPages.add(problem);
+        teach(problem, chains, random);
+      }
+    }
+    counts.put(name, chains.counts());
+  }
+
+  private void hold(Problem problem) {
+    if (problem.gold() == null || problem.program() == null) {
+      return;
+    }
+    boolean lastTurn = !problem.origin().equals("convfinqa") || lastOfConversation(problem);
+    if (lastTurn) {
+      suite(problem.origin() + "-page").add(problem);
+      if (problem.support().known()) {
+        suite(problem.origin() + "-gold").add(problem.focused());
+      }
+    }
+  }
+
+  /** A later turn of the same conversation replaces an earlier one. */
+  private boolean lastOfConversation(Problem problem) {
+    String conversation = problem.id().replaceFirst("#.*", "#");
+    heldOut.values().forEach(list -> list.removeIf(p -> p.id().startsWith(conversation)));
+    return true;
+  }
+
+  private List<Problem> suite(String name) {
+    return heldOut.computeIfAbsent(name, n -> new ArrayList<>());
+  }
+
+  private void teach(Problem problem, GoldChains chains, SplittableRandom random) {
+    Optional<Chain> whole = chains.chain(problem);
+    if (whole.isEmpty()) {
+      return;
+    }
+    if (new PromptFormat().render(problem.evidence()).length() <= LONGEST_PROMPT) {
+      lessons.add(Lesson.of(problem, whole.get()));
+    }
+    GoldChains views = new GoldChains();
+    if (problem.support().known()) {
+      view(problem.focused(), "gold", views);
+      view(partly(problem, random), "part-1", views);
+      view(partly(problem, random), "part-2", views);
+    }
+  }
+
+  private void view(Problem part, String name, GoldChains chains) {
+    chains
+        .chain(part)
+        .ifPresent(
+            chain -> {
+              Lesson lesson = Lesson.of(part, chain);
+              if (lesson.user().length() <= LONGEST_PROMPT) {
+                lessons.add(
+                    new Lesson(
+                        part.id() + "/" + name,
+                        lesson.group(),
+                        lesson.origin(),
+                        lesson.system(),
+                        lesson.user(),
+                        lesson.assistant()));
+              }
+            });
+  }
+
+  /** The gold evidence among some of the other rows and sentences. */
+  private static Problem partly(Problem problem, SplittableRandom random) {
+    TreeSet<Integer> rows = problem.support().allRows();
+    if (!problem.evidence().tables().isEmpty()) {
+      int all = problem.evidence().tables().getFirst().rows().size();
+      int share = 30 + random.nextInt(70);
+      for (int r = 0; r < all; r++) {
+        if (random.nextInt(100) < share) {
+          rows.add(r);
+        }
+      }
+    }
+    TreeSet<Integer> sentences = new TreeSet<>(problem.support().sentences());
+    int all = problem.evidence().sentences().size();
+    for (int extra = random.nextInt(5); extra > 0 && all > 0; extra--) {
+      sentences.add(random.nextInt(all));
+    }
+    return problem.keeping(rows, sentences);
+  }
+}

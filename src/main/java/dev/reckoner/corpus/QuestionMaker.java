@@ -1,0 +1,317 @@
+package dev.reckoner.corpus;
+
+import dev.reckoner.corpus.Grid.Series;
+import dev.reckoner.corpus.SyntheticGenerator.Solved;
+import dev.reckoner.corpus.SyntheticGenerator.Split;
+import dev.reckoner.corpus.SyntheticPack.Family;
+import dev.reckoner.reasoning.Chain;
+import dev.reckoner.reasoning.Evidence;
+import dev.reckoner.reasoning.Figure;
+import dev.reckoner.reasoning.Flag;
+import dev.reckoner.reasoning.Outcome;
+import dev.reckoner.reasoning.Scale;
+import dev.reckoner.reasoning.Stance;
+import dev.reckoner.reasoning.Unit;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Asks a question of one family about a page, and answers it with a chain. */
+final class QuestionMaker {
+
+  private static final Pattern YEAR = Pattern.compile("(?:19|20)\\d\\d");
+
+  private final SyntheticPack pack;
+  private final Split split;
+  private final Map<String, Integer> drops = new ConcurrentHashMap<>();
+
+  QuestionMaker(SyntheticPack pack, Split split) {
+    this.pack = pack;
+    this.split = split;
+  }
+
+  /** How often and why a chain came to nothing. */
+  Map<String, Integer> drops() {
+    return drops;
+  }
+
+  /**
+   * A question on the page; nothing where the page lacks what the family needs.
+   *
+   * @param id of the problem
+   * @param group of the problem
+   * @param origin of the problem, before {@code /FAMILY}
+   * @param stance whether the conclusion must say a stance
+   */
+  Optional<Solved> ask(
+      Family family,
+      Grid grid,
+      PageWriter.Page page,
+      String id,
+      String group,
+      String origin,
+      boolean stance,
+      SplittableRandom random) {
+    Optional<Map<String, Integer>> bound = bind(family, grid, random);
+    if (bound.isEmpty()) {
+      return Optional.empty();
+    }
+    List<Integer> periods = periods(family, grid, page, bound.get(), random);
+    if (periods.isEmpty()) {
+      return Optional.empty();
+    }
+    int constant = family.constant().isEmpty() ? 0 : Wording.pick(family.constant(), random);
+    List<Plan.Reference> cites = new ArrayList<>();
+    for (String cite : family.cites()) {
+      Plan.Reference reference = page.places().get(key(cite, bound.get(), periods));
+      if (reference == null) {
+        return Optional.empty();
+      }
+      cites.add(reference);
+    }
+    List<String> computes =
+        family.computes().stream().map(e -> e.replace("{n}", String.valueOf(constant))).toList();
+    Map<String, String> slots = slots(grid, bound.get(), periods, constant, random);
+    Plan plan = Plan.of(cites, computes);
+    Evidence draft = new Evidence(grid.title(), "?", page.tables(), page.sentences(), false);
+    ChainBuilder.Built first = new ChainBuilder(draft).computed(plan);
+    if (!(first instanceof ChainBuilder.Built.Done(Chain _, Outcome answer))) {
+      return dropped(family, first);
+    }
+    String question = question(family, slots, answer, page.tokenised(), random);
+    Evidence evidence =
+        new Evidence(grid.title(), question, page.tables(), page.sentences(), stance);
+    Plan judged = stance ? judged(family, plan, answer, slots, random) : plan;
+    ChainBuilder.Built built = new ChainBuilder(evidence).build(judged);
+    if (!(built instanceof ChainBuilder.Built.Done done)) {
+      return dropped(family, built);
+    }
+    Problem problem =
+        new Problem(
+            id,
+            group,
+            origin + "/" + family.id(),
+            evidence,
+            gold(done.answer()),
+            null,
+            Support.UNKNOWN);
+    return Optional.of(new Solved(problem, done.chain()));
+  }
+
+  private Optional<Solved> dropped(Family family, ChainBuilder.Built built) {
+    if (built instanceof ChainBuilder.Built.Dropped(String reason)) {
+      drops.merge(family.id() + ": " + reason, 1, Integer::sum);
+    }
+    return Optional.empty();
+  }
+
+  private String question(
+      Family family,
+      Map<String, String> slots,
+      Outcome answer,
+      boolean tokenised,
+      SplittableRandom random) {
+    boolean negative = answer instanceof Figure figure && figure.value().signum() < 0;
+    boolean down = negative && !family.down().isEmpty() && random.nextBoolean();
+    List<String> wordings =
+        split == Split.HELD_OUT ? family.heldOut() : down ? family.down() : family.ask();
+    String question =
+        SyntheticGenerator.capital(
+            Wording.expand(Wording.pick(wordings, random), slots, random));
+    return tokenised ? PageWriter.tokenise(question) : question;
+  }
+
+  private static Gold gold(Outcome answer) {
+    return switch (answer) {
+      case Figure figure ->
+          new Gold.Number(
+              figure.value(),
+              figure.unit() == Unit.PERCENT ? "%" : "",
+              figure.scale() == Scale.UNITS ? "" : figure.scale().text());
+      case Outcome.Word word ->
+          word == Outcome.Word.NOT_STATED
+              ? new Gold.Unanswerable()
+              : new Gold.Text(List.of(word.text()));
+    };
+  }
+
+  /** Adds what the conclusion implies: a sentence, a stance, flags. */
+  private static Plan judged(
+      Family family,
+      Plan plan,
+      Outcome answer,
+      Map<String, String> slots,
+      SplittableRandom random) {
+    if (plan.answer() == null) {
+      return new Plan(plan.cites(), plan.computes(), null, "", Stance.NEUTRAL, List.of());
+    }
+    double value =
+        answer instanceof Figure figure
+            ? figure.value().doubleValue()
+            : answer == Outcome.Word.YES ? 1 : -1;
+    int good = Integer.parseInt(slots.get("good"));
+    String basis = family.stance() == null ? "" : family.stance();
+    double judgement =
+        switch (basis) {
+          case "x" -> value * good;
+          case "result", "yes" -> value;
+          case "coverage" -> value - 1.5;
+          case "leverage" -> 2.5 - value;
+          default -> 0;
+        };
+    Stance stance =
+        judgement > 0 ? Stance.POSITIVE : judgement < 0 ? Stance.NEGATIVE : Stance.NEUTRAL;
+    List<Flag> flags =
+        family.flag() != null && family.flag().raised(value)
+            ? List.of(Flag.parse(family.flag().name()))
+            : List.of();
+    String inference = "";
+    if (family.infer() != null) {
+      boolean up =
+          basis.equals("leverage") || basis.equals("coverage")
+              ? value > (basis.equals("leverage") ? 2.5 : 1.5)
+              : value > 0;
+      List<String> sentences = up ? family.infer().up() : family.infer().down();
+      inference = SyntheticGenerator.capital(Wording.expand(Wording.pick(sentences, random), slots, random));
+    }
+    return new Plan(plan.cites(), plan.computes(), plan.answer(), inference, stance, flags);
+  }
+
+  /** A series for each slot, all distinct; empty if the grid has none. */
+  private Optional<Map<String, Integer>> bind(Family family, Grid grid, SplittableRandom random) {
+    Map<String, Integer> bound = new HashMap<>();
+    Set<Integer> taken = new HashSet<>();
+    for (Map.Entry<String, String> slot : family.bind().entrySet()) {
+      List<Integer> fitting = new ArrayList<>();
+      for (int s = 0; s < grid.series().size(); s++) {
+        if (!taken.contains(s)
+            && grid.series()
+                .get(s)
+                .isA(slot.getValue().equals("absent") ? "any" : slot.getValue())) {
+          fitting.add(s);
+        }
+      }
+      if (fitting.isEmpty()) {
+        return Optional.empty();
+      }
+      int chosen = Wording.pick(fitting, random);
+      taken.add(chosen);
+      bound.put(slot.getKey(), slot.getValue().equals("absent") ? -1 : chosen);
+    }
+    return Optional.of(bound);
+  }
+
+  /** Period numbers in order of time, as many as the family needs; empty if there are too few. */
+  private static List<Integer> periods(
+      Family family,
+      Grid grid,
+      PageWriter.Page page,
+      Map<String, Integer> bound,
+      SplittableRandom random) {
+    int needed = family.periods();
+    List<Integer> known = new ArrayList<>();
+    for (int p = 0; p < grid.periods().size(); p++) {
+      int period = p;
+      if (bound.values().stream()
+          .allMatch(s -> s < 0 || page.places().containsKey(new PageWriter.Key(s, period)))) {
+        known.add(p);
+      }
+    }
+    if (known.size() < needed) {
+      return List.of();
+    }
+    if (grid.shape().equals("earnings") && needed == 1) {
+      return List.of(known.getLast());
+    }
+    if (needed == 3 || needed == 2 && random.nextInt(100) < 80) {
+      int from = random.nextInt(known.size() - needed + 1);
+      List<Integer> run = known.subList(from, from + needed);
+      return grid.shape().equals("comparison") && random.nextBoolean()
+          ? run.reversed()
+          : List.copyOf(run);
+    }
+    List<Integer> some = new ArrayList<>(known);
+    while (some.size() > needed) {
+      some.remove(random.nextInt(some.size()));
+    }
+    return some;
+  }
+
+  private static PageWriter.Key key(
+      String cite, Map<String, Integer> bound, List<Integer> periods) {
+    String[] parts = cite.split("\\.");
+    int period =
+        switch (parts[1]) {
+          case "consensus" -> PageWriter.CONSENSUS;
+          case "p" -> periods.getFirst();
+          case "q" -> periods.get(Math.min(1, periods.size() - 1));
+          default -> periods.getLast();
+        };
+    return new PageWriter.Key(bound.get(parts[0]), period);
+  }
+
+  private Map<String, String> slots(
+      Grid grid,
+      Map<String, Integer> bound,
+      List<Integer> periods,
+      int constant,
+      SplittableRandom random) {
+    Map<String, String> slots = new HashMap<>();
+    slots.put("good", "1");
+    bound.forEach(
+        (slot, s) -> {
+          if (s < 0) {
+            slots.put(slot, absent(grid, random));
+            return;
+          }
+          Series series = grid.series().get(s);
+          slots.put(slot, series.call());
+          if (slot.equals("x")) {
+            slots.put("good", String.valueOf(series.good()));
+            slots.put("margin", margin(series.role()));
+          }
+        });
+    slots.put("p", grid.periods().get(periods.getFirst()).call());
+    slots.put("q", grid.periods().get(periods.get(Math.min(1, periods.size() - 1))).call());
+    slots.put("r", grid.periods().get(periods.getLast()).call());
+    slots.put("n", String.valueOf(constant));
+    slots.put("missing", missing(grid, random));
+    return slots;
+  }
+
+  private static String margin(String role) {
+    return switch (role) {
+      case "operatingIncome" -> "operating margin";
+      case "grossProfit" -> "gross margin";
+      default -> "net margin";
+    };
+  }
+
+  /** The name of an item that the page does not show. */
+  private String absent(Grid grid, SplittableRandom random) {
+    Set<String> shown = new HashSet<>();
+    grid.series().forEach(series -> shown.add(series.role()));
+    List<String> others = new ArrayList<>(pack.vocabulary().items().keySet());
+    others.removeAll(shown);
+    SyntheticPack.Item item = pack.vocabulary().items().get(Wording.pick(others, random));
+    return Grid.inSentence(Wording.pick(item.labels(), random));
+  }
+
+  /** A period before the first or after the last of the page. */
+  private static String missing(Grid grid, SplittableRandom random) {
+    boolean before = random.nextBoolean();
+    String edge = (before ? grid.periods().getFirst() : grid.periods().getLast()).call();
+    Matcher year = YEAR.matcher(edge);
+    int step = 1 + random.nextInt(3);
+    return year.replaceFirst(
+        m -> String.valueOf(Integer.parseInt(m.group()) + (before ? -step : step)));
+  }
+}
