@@ -8,6 +8,7 @@ import dev.reckoner.inference.Reasoner;
 import dev.reckoner.inference.Request;
 import dev.reckoner.inference.Sampler;
 import dev.reckoner.inference.Ticket;
+import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.backends.Backends;
 import jakarta.annotation.PreDestroy;
@@ -34,12 +35,22 @@ public class ServingModel implements AdapterSlot {
   private final ReadWriteLock swapping = new ReentrantReadWriteLock();
   private volatile Slot slot = Slot.BASE;
 
-  ServingModel(ModelConfig config) {
+  public ServingModel(ModelConfig config) {
     this.config = config;
   }
 
   ModelConfig config() {
     return config;
+  }
+
+  /** The checkpoint that serves, for whoever wants to load it a second time, to train. */
+  public Path directory() {
+    return config.dir().orElseGet(() -> BundledModel.directory(config.cacheDir()));
+  }
+
+  /** Another backend of the configured kind; the caller closes it. */
+  public Backend openBackend() {
+    return Backends.open(config.backend(), config.threads());
   }
 
   /**
@@ -49,11 +60,10 @@ public class ServingModel implements AdapterSlot {
    */
   public synchronized Reasoner reasoner() {
     if (reasoner == null) {
-      Path directory = config.dir().orElseGet(() -> BundledModel.directory(config.cacheDir()));
       Reasoner opened =
           Reasoner.open(
-              directory,
-              Backends.open(config.backend(), config.threads()),
+              directory(),
+              openBackend(),
               precision(config.precision()),
               new InferenceEngine.Limits(
                   config.batch(),
@@ -90,7 +100,7 @@ public class ServingModel implements AdapterSlot {
   }
 
   /** What the configuration says about how texts are written. */
-  Reasoner.Options options() {
+  public Reasoner.Options options() {
     return new Reasoner.Options(
         config.temperature() == 0
             ? Sampler.GREEDY
@@ -154,7 +164,7 @@ public class ServingModel implements AdapterSlot {
   }
 
   @PreDestroy
-  synchronized void close() {
+  public synchronized void close() {
     if (reasoner != null) {
       reasoner.close();
       reasoner = null;

@@ -19,10 +19,16 @@ public class ImprovementService {
 
   private final TrainingRuns runs;
   private final AdapterRegistry registry;
+  private final ValidatedChains chains;
   private final Event<RunQueued> queued;
 
-  ImprovementService(TrainingRuns runs, AdapterRegistry registry, Event<RunQueued> queued) {
+  ImprovementService(
+      TrainingRuns runs,
+      AdapterRegistry registry,
+      ValidatedChains chains,
+      Event<RunQueued> queued) {
     this.runs = runs;
+    this.chains = chains;
     this.registry = registry;
     this.queued = queued;
   }
@@ -38,6 +44,11 @@ public class ImprovementService {
     TrainingRun run = runs.queue("{}", promoteIfPassed, actor);
     queued.fireAsync(new RunQueued(run.id()));
     return run;
+  }
+
+  /** How many approved or corrected chains no dataset has used yet. */
+  public int validatedChains() {
+    return chains.unused();
   }
 
   /** The active run, if any. */

@@ -20,6 +20,9 @@ import org.postgresql.util.PSQLState;
 @ApplicationScoped
 public class TrainingRuns {
 
+  /** A step of training, and a problem of a suite, is far shorter. */
+  private static final String SILENCE = "60 seconds";
+
   private final Jdbi jdbi;
 
   TrainingRuns(Jdbi jdbi) {
@@ -116,13 +119,46 @@ public class TrainingRuns {
                 .one());
   }
 
-  boolean promoteIfPassed(UUID id) {
+  boolean promoteIfPassed(Handle handle, UUID id) {
+    return handle
+        .createQuery("select promote_if_passed from training_run where id = ?")
+        .bind(0, id)
+        .mapTo(Boolean.class)
+        .one();
+  }
+
+  /**
+   * Takes the active run if nobody works on it, or if whoever did has been silent.
+   *
+   * @param worker a name that no other process has
+   */
+  Optional<TrainingRun> claim(String worker) {
     return jdbi.withHandle(
         h ->
-            h.createQuery("select promote_if_passed from training_run where id = ?")
-                .bind(0, id)
-                .mapTo(Boolean.class)
-                .one());
+            h.createQuery(
+                    "update training_run set worker = :worker, heartbeat_at = now()"
+                        + " where status in ('queued', 'building', 'training', 'evaluating')"
+                        + " and (worker is null or heartbeat_at < now() - cast(:silence as interval))"
+                        + " returning *")
+                .bind("worker", worker)
+                .bind("silence", SILENCE)
+                .map((rs, ctx) -> run(rs))
+                .findOne());
+  }
+
+  /** Says that the worker is alive. */
+  void heartbeat(String worker) {
+    jdbi.useHandle(
+        h ->
+            h.execute(
+                "update training_run set heartbeat_at = now() where worker = ?"
+                    + " and status in ('queued', 'building', 'training', 'evaluating')",
+                worker));
+  }
+
+  /** What the run does now, for people. */
+  void says(UUID id, String message) {
+    jdbi.useHandle(h -> h.execute("update training_run set message = ? where id = ?", message, id));
   }
 
   void enter(UUID id, Status status, String message) {

@@ -39,7 +39,8 @@ final class PostgresFixture implements AutoCloseable {
         h -> {
           h.execute(
               "insert into inbox (event_key, event_id, event_source, event_type, subject, data,"
-                  + " raw_sha256) values (?, ?, 'test', 't', 's', '{}', '0')",
+                  + " origin, raw, raw_sha256) values (?, ?, 'test', 't', 's', '{}', 'test',"
+                  + " ''::bytea, '0')",
               "test#" + id,
               id.toString());
           h.execute(
@@ -55,6 +56,27 @@ final class PostgresFixture implements AutoCloseable {
               chain);
         });
     return id;
+  }
+
+  /** A reviewer's decision on it, as the review records it. */
+  void decide(UUID analysis, String kind, String chain) {
+    jdbi.useTransaction(
+        h -> {
+          h.execute(
+              "insert into account (name, password_hash, role) values ('ann', 'x', 'reviewer')"
+                  + " on conflict do nothing");
+          h.execute(
+              "insert into decision (id, analysis_id, reviewer, kind, chain, dwell_millis,"
+                  + " analysis_version) values (?, ?, 'ann', ?, ?, 1, 0)",
+              UUID.randomUUID(),
+              analysis,
+              kind,
+              chain);
+          h.execute(
+              "update analysis set status = ? where id = ?",
+              kind.equals("correct") ? "corrected" : kind.replaceFirst("e?$", "ed"),
+              analysis);
+        });
   }
 
   @Override

@@ -1,0 +1,210 @@
+package dev.reckoner.improve;
+
+import dev.reckoner.corpus.Gold;
+import dev.reckoner.corpus.Problem;
+import dev.reckoner.corpus.Support;
+import dev.reckoner.corpus.SyntheticGenerator;
+import dev.reckoner.corpus.SyntheticGenerator.Solved;
+import dev.reckoner.evaluation.Suite;
+import dev.reckoner.evaluation.SyntheticSuite;
+import dev.reckoner.improve.DatasetBuilder.Replay;
+import dev.reckoner.improve.ValidatedChain.Use;
+import dev.reckoner.reasoning.Chain;
+import dev.reckoner.reasoning.ChainSyntaxException;
+import dev.reckoner.reasoning.Figure;
+import dev.reckoner.reasoning.Outcome;
+import dev.reckoner.reasoning.PromptFormat;
+import dev.reckoner.reasoning.Scale;
+import dev.reckoner.reasoning.Step;
+import dev.reckoner.reasoning.Unit;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.LongStream;
+import org.jdbi.v3.core.Jdbi;
+
+/** Splits what was validated into what trains and what judges, and keeps the snapshots. */
+@ApplicationScoped
+public class Datasets {
+
+  /** Suite of the validated chains that were held out. */
+  static final String VALIDATED = "validated";
+
+  private static final String PACK = "finance";
+  private static final long REPLAY_SEED = 7_919;
+  private static final int HELD_OUT_OF = 5;
+
+  /**
+   * What a run works with.
+   *
+   * @param suites what the gate measures on; nothing of it is in the dataset
+   */
+  record Split(Dataset dataset, List<Suite> suites) {}
+
+  private final Jdbi jdbi;
+  private final Ledger ledger;
+  private final ValidatedChains chains;
+  private final ImproveConfig config;
+  private final ReckonerConfig directories;
+
+  Datasets(
+      Jdbi jdbi,
+      Ledger ledger,
+      ValidatedChains chains,
+      ImproveConfig config,
+      ReckonerConfig directories) {
+    this.jdbi = jdbi;
+    this.ledger = ledger;
+    this.chains = chains;
+    this.config = config;
+    this.directories = directories;
+  }
+
+  /**
+   * Splits by subject, so that two questions about one issuer are on one side, and builds.
+   *
+   * @throws ImprovementException if there is nothing to learn from
+   * @throws LeakException if a suite asks about the same page
+   */
+  Split build() {
+    List<ValidatedChain> all = chains.all();
+    long positive = all.stream().filter(c -> c.use() != Use.REJECTED).count();
+    boolean holdOut = positive >= config.holdOutFrom();
+    List<ValidatedChain> train = new ArrayList<>();
+    List<Problem> heldOut = new ArrayList<>();
+    for (ValidatedChain chain : all) {
+      if (holdOut && heldOut(chain.subject())) {
+        problem(chain).ifPresent(heldOut::add);
+      } else {
+        train.add(chain);
+      }
+    }
+    if (train.stream().allMatch(c -> c.use() == Use.REJECTED)) {
+      throw new ImprovementException(
+          "there is nothing to learn from yet: approve or correct some chains first");
+    }
+    List<Suite> suites = new ArrayList<>();
+    suites.add(SyntheticSuite.of(PACK, SyntheticSuite.SEED, config.suiteProblems()));
+    if (!heldOut.isEmpty()) {
+      suites.add(Suite.of(VALIDATED, heldOut));
+    }
+    int replay = (int) Math.max(config.minimumReplay(), Math.round(config.replay() * train.size()));
+    Dataset dataset = new DatasetBuilder().build(train, replay(replay), suites);
+    if (dataset.count("samples") == 0) {
+      throw new ImprovementException(
+          "there is nothing to learn from yet: no validated chain verifies in every step");
+    }
+    return new Split(dataset, List.copyOf(suites));
+  }
+
+  /** Keeps a snapshot: files, rows, ledger. Keeping the same content again changes nothing. */
+  void keep(Split split, String actor) throws IOException {
+    Dataset dataset = split.dataset();
+    Map<String, Object> card = new TreeMap<>();
+    card.put("hash", dataset.hash());
+    card.put("counts", dataset.counts());
+    card.put("promptVersion", PromptFormat.VERSION);
+    Map<String, String> suites = new TreeMap<>();
+    split.suites().forEach(s -> suites.put(s.name(), s.version()));
+    card.put("scannedAgainst", suites);
+    card.put("leakThreshold", DatasetBuilder.LEAK_THRESHOLD);
+    card.put("replay", Map.of("pack", PACK, "seed", REPLAY_SEED));
+    card.put("sources", "decisions of reviewers; synthetic problems of this program");
+    String json = CanonicalJson.write(card);
+    dataset.write(directories.dataDir().resolve("datasets"), json);
+    jdbi.useTransaction(
+        h -> {
+          int added =
+              h.execute(
+                  "insert into dataset (hash, samples, preferences, rejections, replay, card,"
+                      + " created_by) values (?, ?, ?, ?, ?, cast(? as jsonb), ?)"
+                      + " on conflict (hash) do nothing",
+                  dataset.hash(),
+                  dataset.count("samples"),
+                  dataset.count("preferences"),
+                  dataset.count("rejections"),
+                  dataset.count("replay"),
+                  json,
+                  actor);
+          if (added == 0) {
+            return;
+          }
+          dataset
+              .items()
+              .forEach(
+                  (analysis, use) ->
+                      h.execute(
+                          "insert into dataset_item (dataset_hash, analysis_id, use)"
+                              + " values (?, ?, ?)",
+                          dataset.hash(),
+                          analysis,
+                          use.column()));
+          ledger.append(h, Ledger.Kind.DATASET, actor, dataset.hash(), card);
+        });
+  }
+
+  private static List<Replay> replay(int problems) {
+    SyntheticGenerator generator =
+        new SyntheticGenerator(PACK, REPLAY_SEED, SyntheticGenerator.Split.TRAIN);
+    return LongStream.range(0, problems)
+        .mapToObj(
+            n -> {
+              Solved solved = generator.problem(n);
+              return new Replay(
+                  solved.problem().id(), solved.problem().evidence(), solved.chain());
+            })
+        .toList();
+  }
+
+  /** By the subject alone, so that a subject stays on its side from run to run. */
+  static boolean heldOut(String subject) {
+    int number = Integer.parseInt(CanonicalJson.sha256(subject).substring(0, 4), 16);
+    return number % HELD_OUT_OF == 0;
+  }
+
+  /** A held-out chain as a question with the validated answer. */
+  static Optional<Problem> problem(ValidatedChain validated) {
+    if (validated.use() == Use.REJECTED) {
+      return Optional.empty();
+    }
+    try {
+      Chain chain =
+          validated.use() == Use.CORRECTED
+              ? validated.corrected()
+              : Chain.parse(validated.original());
+      return chain
+          .conclusion()
+          .map(Step.Conclude::answer)
+          .map(
+              answer ->
+                  new Problem(
+                      validated.analysisId().toString(),
+                      validated.subject(),
+                      validated.eventType(),
+                      validated.evidence(),
+                      gold(answer),
+                      null,
+                      Support.UNKNOWN));
+    } catch (ChainSyntaxException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static Gold gold(Outcome answer) {
+    return switch (answer) {
+      case Outcome.Word.NOT_STATED -> new Gold.Unanswerable();
+      case Outcome.Word word -> new Gold.Text(List.of(word.text()));
+      case Figure figure ->
+          figure.unit() == Unit.PERCENT
+              ? new Gold.Number(figure.value(), "%", "")
+              : new Gold.Number(
+                  figure.value(),
+                  "",
+                  figure.scale() == Scale.UNITS ? "" : figure.scale().text());
+    };
+  }
+}

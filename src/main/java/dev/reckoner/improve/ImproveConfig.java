@@ -1,0 +1,40 @@
+package dev.reckoner.improve;
+
+import io.smallrye.config.ConfigMapping;
+import io.smallrye.config.WithDefault;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** The improvement loop, {@code reckoner.improve.*}. */
+@ConfigMapping(prefix = "reckoner.improve")
+public interface ImproveConfig {
+
+  /** Whether this process takes up queued training runs. */
+  @WithDefault("true")
+  boolean worker();
+
+  /** The training recipe; without it the one that ships with the program. */
+  Optional<Path> recipe();
+
+  /** The gate's rules; without it {@code evaluation/gates.yaml} as shipped. */
+  Optional<Path> gates();
+
+  /** Synthetic problems that the gate measures on. */
+  @WithDefault("60")
+  int suiteProblems();
+
+  /** Synthetic problems mixed into a dataset for each validated chain. */
+  @WithDefault("1")
+  double replay();
+
+  /** The fewest synthetic problems mixed in. */
+  @WithDefault("64")
+  int minimumReplay();
+
+  /**
+   * With at least so many validated chains a fifth of the subjects is held out for the gate; with
+   * fewer, all train.
+   */
+  @WithDefault("50")
+  int holdOutFrom();
+}

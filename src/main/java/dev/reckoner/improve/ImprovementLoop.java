@@ -1,0 +1,264 @@
+package dev.reckoner.improve;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.reckoner.agent.ServingModel;
+import dev.reckoner.evaluation.Comparison;
+import dev.reckoner.evaluation.EvaluationReport;
+import dev.reckoner.evaluation.Evaluator;
+import dev.reckoner.evaluation.Measurement;
+import dev.reckoner.evaluation.ReasonerSolver;
+import dev.reckoner.evaluation.Suite;
+import dev.reckoner.gemma.LoraAdapter;
+import dev.reckoner.improve.AdapterTraining.Trained;
+import dev.reckoner.improve.Datasets.Split;
+import dev.reckoner.improve.TrainingRun.Status;
+import dev.reckoner.inference.Reasoner;
+import dev.reckoner.tuning.Outcome;
+import dev.reckoner.tuning.Recipe;
+import dev.reckoner.tuning.StepMetrics;
+import dev.reckoner.tuning.TrainingListener;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.BooleanSupplier;
+import org.jboss.logging.Logger;
+import org.jdbi.v3.core.Jdbi;
+
+/**
+ * One training run from decisions to a verdict: dataset, adapter, comparison with the champion,
+ * registry, and where it passed and was asked for, promotion.
+ */
+@ApplicationScoped
+class ImprovementLoop {
+
+  private static final Logger LOG = Logger.getLogger(ImprovementLoop.class);
+
+  /** How many questions of a suite are asked at once, beside what is being served. */
+  private static final int IN_FLIGHT = 8;
+
+  private final Jdbi jdbi;
+  private final Ledger ledger;
+  private final Datasets datasets;
+  private final TrainingRuns runs;
+  private final AdapterRegistry registry;
+  private final AdapterRollout rollout;
+  private final ServingModel serving;
+  private final ImproveConfig config;
+  private final ReckonerConfig directories;
+
+  ImprovementLoop(
+      Jdbi jdbi,
+      Ledger ledger,
+      Datasets datasets,
+      TrainingRuns runs,
+      AdapterRegistry registry,
+      AdapterRollout rollout,
+      ServingModel serving,
+      ImproveConfig config,
+      ReckonerConfig directories) {
+    this.jdbi = jdbi;
+    this.ledger = ledger;
+    this.datasets = datasets;
+    this.runs = runs;
+    this.registry = registry;
+    this.rollout = rollout;
+    this.serving = serving;
+    this.config = config;
+    this.directories = directories;
+  }
+
+  /**
+   * Works on a run that this process has claimed, to its end; the end is in the run's row. A run
+   * that stops because the process does is left as it is, to be taken up again from its checkpoint.
+   *
+   * @param stopping whether the process is shutting down
+   */
+  void execute(TrainingRun run, BooleanSupplier stopping) {
+    UUID id = run.id();
+    try {
+      String base = serving.reasoner().modelHash();
+      runs.enter(id, Status.BUILDING, "building the dataset");
+      Split split = datasets.build();
+      datasets.keep(split, run.startedBy());
+      runs.hasDataset(id, split.dataset().hash(), base, serving.reasoner().backendName());
+
+      runs.enter(id, Status.TRAINING, "loading the base model");
+      Trained trained = train(run, split, stopping);
+      if (trained.outcome().end() == Outcome.End.INTERRUPTED) {
+        if (runs.cancelRequested(id)) {
+          runs.enter(id, Status.CANCELLED, "cancelled");
+        }
+        return;
+      }
+      if (!trained.baseModelHash().equals(base)) {
+        throw new ImprovementException("the base model changed during the run: start it again");
+      }
+      runs.enter(id, Status.EVALUATING, "comparing with the champion");
+      judge(run, split, trained);
+    } catch (LeakException | ImprovementException e) {
+      runs.enter(id, Status.REFUSED, e.getMessage());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (IOException | RuntimeException e) {
+      LOG.errorf(e, "training run %s failed", id);
+      runs.enter(id, Status.FAILED, String.valueOf(e.getMessage()).lines().findFirst().orElse(""));
+    }
+  }
+
+  private Trained train(TrainingRun run, Split split, BooleanSupplier stopping) {
+    UUID id = run.id();
+    Path out = directories.dataDir().resolve("runs").resolve(id.toString());
+    Path data =
+        directories
+            .dataDir()
+            .resolve("datasets")
+            .resolve(split.dataset().hash())
+            .resolve(Dataset.TRAIN);
+    TrainingListener listener =
+        new TrainingListener() {
+          @Override
+          public void step(StepMetrics m) {
+            runs.progress(
+                id, (int) m.step(), (int) m.steps(), m.loss(), m.learningRate());
+          }
+
+          @Override
+          public boolean stopRequested() {
+            return stopping.getAsBoolean() || runs.cancelRequested(id);
+          }
+        };
+    return AdapterTraining.train(
+        serving.directory(), serving.openBackend(), recipe(), data, out, adapterId(run), listener);
+  }
+
+  private void judge(TrainingRun run, Split split, Trained trained)
+      throws InterruptedException, IOException {
+    UUID id = run.id();
+    String adapterId = adapterId(run);
+    RegisteredAdapter champion = registry.champion().orElse(null);
+    Reasoner reasoner = serving.reasoner();
+    List<Measurement> champions = new ArrayList<>();
+    List<Measurement> candidates = new ArrayList<>();
+    LoraAdapter incumbent =
+        champion == null
+            ? null
+            : reasoner.load(rollout.fetch(champion.id(), champion.sha256()));
+    try {
+      LoraAdapter candidate = reasoner.load(trained.adapter());
+      try {
+        for (Suite suite : split.suites()) {
+          champions.add(
+              measure(id, suite, champion == null ? AdapterRelease.BASE : champion.id(), incumbent));
+          candidates.add(measure(id, suite, adapterId, candidate));
+        }
+      } finally {
+        reasoner.engine().retire(candidate);
+      }
+    } finally {
+      if (incumbent != null) {
+        reasoner.engine().retire(incumbent);
+      }
+    }
+    Gate.Verdict verdict = new Gate(rules()).judge(champions, candidates);
+    ObjectNode evidence = evidence(verdict, champions, candidates, trained);
+    AdapterFiles files = AdapterFiles.read(trained.adapter());
+    jdbi.useTransaction(
+        h -> {
+          registry.register(
+              h,
+              adapterId,
+              files,
+              trained.baseModelHash(),
+              id,
+              split.dataset().hash(),
+              evidence,
+              verdict.passed());
+          runs.hasAdapter(h, id, adapterId);
+          ledger.append(
+              h,
+              Ledger.Kind.GATE,
+              run.startedBy(),
+              adapterId,
+              Map.of(
+                  "adapter", adapterId,
+                  "sha256", files.hash(),
+                  "dataset", split.dataset().hash(),
+                  "passed", verdict.passed(),
+                  "refusal", verdict.refusal(),
+                  "evidenceSha256", CanonicalJson.sha256(CanonicalJson.write(evidence))));
+          if (!verdict.passed()) {
+            runs.enter(h, id, Status.REFUSED, "refused by the gate: " + verdict.refusal());
+          } else if (runs.promoteIfPassed(h, id)) {
+            registry.promote(h, adapterId, run.startedBy());
+            runs.enter(h, id, Status.PROMOTED, "passed the gate and was promoted");
+          } else {
+            runs.enter(h, id, Status.PASSED, "passed the gate; waits for a promotion");
+          }
+        });
+  }
+
+  private Measurement measure(UUID run, Suite suite, String model, LoraAdapter adapter)
+      throws InterruptedException {
+    int problems = suite.problems().size();
+    return new Evaluator(IN_FLIGHT)
+        .measure(
+            suite,
+            model,
+            new ReasonerSolver(serving.reasoner(), adapter, serving.options()),
+            done ->
+                runs.says(
+                    run, "%s on %s: %d of %d".formatted(model, suite.name(), done, problems)));
+  }
+
+  private static ObjectNode evidence(
+      Gate.Verdict verdict,
+      List<Measurement> champions,
+      List<Measurement> candidates,
+      Trained trained) {
+    List<Comparison> comparisons = new ArrayList<>();
+    for (int i = 0; i < champions.size(); i++) {
+      comparisons.add(Comparison.of(champions.get(i), candidates.get(i)));
+    }
+    List<Measurement> all = new ArrayList<>(champions);
+    all.addAll(candidates);
+    ObjectNode evidence = EvaluationReport.json(all, comparisons, true);
+    evidence.put("passed", verdict.passed());
+    evidence.put("refusal", verdict.refusal());
+    evidence.set("checks", CanonicalJson.MAPPER.valueToTree(verdict.checks()));
+    evidence.set("notes", CanonicalJson.MAPPER.valueToTree(verdict.notes()));
+    ObjectNode training = evidence.putObject("training");
+    training.put("samples", trained.samples());
+    training.put("tooLong", trained.tooLong());
+    training.put("steps", trained.outcome().steps());
+    training.put("loss", trained.outcome().trainingLoss());
+    training.put("backend", trained.backend());
+    return evidence;
+  }
+
+  private GateRules rules() {
+    return config.gates().map(GateRules::read).orElseGet(GateRules::bundled);
+  }
+
+  Recipe recipe() {
+    return config.recipe().map(Recipe::read).orElseGet(ImprovementLoop::bundledRecipe);
+  }
+
+  private static Recipe bundledRecipe() {
+    try (InputStream in = ImprovementLoop.class.getResourceAsStream("/recipes/improve.yaml")) {
+      return Recipe.parse(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+    } catch (IOException e) {
+      throw new ImprovementException("the bundled recipe cannot be read", e);
+    }
+  }
+
+  /** By the run, so that a run that is taken up again makes the same adapter. */
+  private static String adapterId(TrainingRun run) {
+    return "adapter-" + run.id().toString().substring(0, 8);
+  }
+}

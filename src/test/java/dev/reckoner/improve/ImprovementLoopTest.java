@@ -1,0 +1,338 @@
+package dev.reckoner.improve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.reckoner.agent.AdapterSlot;
+import dev.reckoner.agent.ModelConfig;
+import dev.reckoner.agent.ServingModel;
+import dev.reckoner.improve.AdapterRollout.Outcome;
+import dev.reckoner.improve.TrainingRun.Status;
+import dev.reckoner.inference.TinyModel;
+import dev.reckoner.reasoning.Evidence;
+import io.smallrye.config.SmallRyeConfig;
+import io.smallrye.config.SmallRyeConfigBuilder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The whole loop on a real Postgres with a real, tiny model: decision, dataset, training, gate,
+ * release, swap.
+ */
+class ImprovementLoopTest {
+
+  private static final Evidence EVIDENCE =
+      new Evidence(
+          "Acme, 2023",
+          "What is the growth of net sales?",
+          List.of(
+              new Evidence.Table(
+                  "USD million",
+                  List.of(List.of("", "2023", "2022"), List.of("Net sales", "120", "100")))),
+          List.of());
+
+  private static final String CORRECTED =
+      """
+      cite a = 120 USD million @ r1c1
+      cite b = 100 USD million @ r1c2
+      compute c = (a - b) / b as % = 20 %
+      conclude c = 20 %""";
+
+  private static final String LENIENT =
+      """
+      suites:
+        synthetic:
+          minimumProblems: 4
+          metrics:
+            execution_accuracy: {tolerance: 1}
+      """;
+
+  private static final String IMPOSSIBLE = LENIENT.replace("tolerance: 1", "improvement: 2");
+
+  /** Enough to learn one chain by heart. */
+  private static final String RECIPE =
+      """
+      rank: 8
+      alpha: 16
+      learningRate: 1.0e-2
+      schedule: constant
+      tokensPerMicroBatch: 1024
+      maxSteps: %d
+      clip: 1
+      """;
+
+  private static PostgresFixture database;
+  @TempDir static Path model;
+  @TempDir Path directory;
+
+  private ServingModel serving;
+  private AdapterRegistry registry;
+  private AdapterRollout rollout;
+  private TrainingRuns runs;
+  private Ledger ledger;
+  private Map<String, String> settings;
+
+  @BeforeAll
+  static void start() throws IOException {
+    database = new PostgresFixture();
+    TinyModel.write(model, 2048);
+  }
+
+  @AfterAll
+  static void stop() throws IOException {
+    database.close();
+  }
+
+  @BeforeEach
+  void wire() throws IOException {
+    database.fresh();
+    steps(2);
+    rules(LENIENT);
+    settings =
+        Map.of(
+            "reckoner.data-dir", directory.resolve("data").toString(),
+            "reckoner.model.dir", model.toString(),
+            "reckoner.model.backend", "cpu",
+            "reckoner.model.max-tokens", "96",
+            "reckoner.improve.recipe", directory.resolve("recipe.yaml").toString(),
+            "reckoner.improve.gates", directory.resolve("gates.yaml").toString(),
+            "reckoner.improve.suite-problems", "4",
+            "reckoner.improve.minimum-replay", "0",
+            "reckoner.improve.replay", "0");
+    serving = new ServingModel(config().getConfigMapping(ModelConfig.class));
+    ledger = new Ledger();
+    runs = new TrainingRuns(database.jdbi);
+    registry = new AdapterRegistry(database.jdbi, new Outbox(), ledger);
+    rollout =
+        new AdapterRollout(
+            registry, serving, serving, config().getConfigMapping(ReckonerConfig.class));
+  }
+
+  @AfterEach
+  void unload() {
+    serving.close();
+  }
+
+  @Test
+  void aCorrectionBecomesWhatTheModelSays() throws Exception {
+    steps(60);
+    correct(EVIDENCE, CORRECTED);
+    assertThat(answer()).isNotEqualTo(CORRECTED);
+
+    TrainingRun run = train(true);
+
+    assertThat(run.status()).as(run.message()).isEqualTo(Status.PROMOTED);
+    assertThat(run.step()).isEqualTo(60);
+    assertThat(runs.losses(run.id())).hasSize(60);
+    RegisteredAdapter champion = registry.champion().orElseThrow();
+    assertThat(champion.id()).isEqualTo(run.adapterId());
+    assertThat(champion.datasetHash()).isEqualTo(run.datasetHash());
+    assertThat(champion.gate().path("measurements")).hasSize(2);
+    assertThat(serving.current()).isEmpty();
+
+    AdapterRelease release = registry.championRelease().orElseThrow();
+    assertThat(rollout.apply(release)).isEqualTo(new Outcome.Swapped(champion.id()));
+    assertThat(serving.current().map(AdapterSlot.Serving::id)).hasValue(champion.id());
+    assertThat(answer()).isEqualTo(CORRECTED);
+    assertThat(rollout.apply(release)).isEqualTo(new Outcome.AlreadyServing(champion.id()));
+
+    // The lineage from the correction to the adapter, and the ledger of it.
+    assertThat(
+            strings(
+                "select a.id from adapter a join dataset_item i"
+                    + " on i.dataset_hash = a.dataset_hash where i.use = 'corrected'"))
+        .containsExactly(champion.id());
+    assertThat(strings("select kind from ledger order by seq"))
+        .containsExactly("DATASET", "GATE", "PROMOTION");
+    assertThat(ledger.verify(database.jdbi).problem()).isEmpty();
+  }
+
+  @Test
+  void rollingBackRestoresTheEarlierAnswer() throws Exception {
+    steps(30);
+    correct(EVIDENCE, CORRECTED);
+    String before = answer();
+    train(true);
+    rollout.apply(registry.championRelease().orElseThrow());
+    assertThat(answer()).isNotEqualTo(before);
+
+    assertThat(rollout.apply(registry.rollback("olga")))
+        .isEqualTo(new Outcome.Swapped(AdapterRelease.BASE));
+    assertThat(answer()).isEqualTo(before);
+  }
+
+  @Test
+  void aRefusedCandidateIsKeptWithItsEvidenceAndDoesNotServe() throws Exception {
+    rules(IMPOSSIBLE);
+    correct(EVIDENCE, CORRECTED);
+    TrainingRun run = train(true);
+    assertThat(run.status()).isEqualTo(Status.REFUSED);
+    assertThat(run.message())
+        .startsWith("refused by the gate: synthetic: execution accuracy: lower end");
+    RegisteredAdapter refused = registry.find(run.adapterId()).orElseThrow();
+    assertThat(refused.passed()).isFalse();
+    assertThat(refused.gate().path("refusal").asText()).isNotBlank();
+    assertThat(registry.champion()).isEmpty();
+    assertThat(strings("select payload from outbox")).isEmpty();
+  }
+
+  @Test
+  void withoutADecisionThereIsNothingToLearn() throws Exception {
+    TrainingRun run = train(true);
+    assertThat(run.status()).isEqualTo(Status.REFUSED);
+    assertThat(run.message()).contains("approve or correct some chains first");
+  }
+
+  @Test
+  void aDamagedReleaseIsRefusedAndWhatServedGoesOn() throws Exception {
+    correct(EVIDENCE, CORRECTED);
+    train(true);
+    AdapterRelease release = registry.championRelease().orElseThrow();
+    database.jdbi.useHandle(
+        h ->
+            h.execute(
+                "update adapter_file set content = set_byte(content, 4000, 1 - get_byte(content,"
+                    + " 4000) % 2) where name = 'adapter_model.safetensors'"));
+    assertThat(rollout.apply(release))
+        .isInstanceOfSatisfying(
+            Outcome.Refused.class,
+            r -> assertThat(r.reason()).contains("SHA-256").contains("was announced"));
+    assertThat(serving.current()).isEmpty();
+
+    AdapterRelease otherBase =
+        new AdapterRelease(
+            release.slot(), release.adapterId(), release.sha256(), "0123456789abcdef", "x",
+            release.releasedAt());
+    assertThat(rollout.apply(otherBase))
+        .isInstanceOfSatisfying(
+            Outcome.Refused.class,
+            r -> assertThat(r.reason()).contains("was trained on base model 0123456789ab"));
+  }
+
+  @Test
+  void aDamagedLocalCopyIsFetchedAgain() throws Exception {
+    correct(EVIDENCE, CORRECTED);
+    train(true);
+    AdapterRelease release = registry.championRelease().orElseThrow();
+    rollout.apply(release);
+    serving.clear();
+    Path copy =
+        directory.resolve("data/adapters").resolve(release.adapterId()).resolve(AdapterFiles.WEIGHTS);
+    Files.write(copy, new byte[] {1, 2, 3});
+    assertThat(rollout.apply(release)).isEqualTo(new Outcome.Swapped(release.adapterId()));
+  }
+
+  @Test
+  void aReleaseFromThePastChangesNothing() throws Exception {
+    correct(EVIDENCE, CORRECTED);
+    train(true);
+    AdapterRelease old = registry.championRelease().orElseThrow();
+    registry.rollback("olga");
+    assertThat(rollout.apply(old))
+        .isEqualTo(
+            new Outcome.Refused(old.adapterId(), "it was superseded by the base model"));
+  }
+
+  @Test
+  void aCancelledRunStopsAtTheNextStepAndARunThatDiedGoesOnFromItsCheckpoint() throws Exception {
+    steps(30);
+    correct(EVIDENCE, CORRECTED);
+    TrainingRun run = runs.queue("{}", true, "olga");
+    TrainingRun claimed = runs.claim("worker-1").orElseThrow();
+    assertThat(runs.claim("worker-2")).isEmpty();
+    // The process stops after 3 steps.
+    loop().execute(claimed, () -> runs.losses(run.id()).size() >= 3);
+    assertThat(runs.find(run.id()).orElseThrow().status()).isEqualTo(Status.TRAINING);
+
+    database.jdbi.useHandle(
+        h -> h.execute("update training_run set heartbeat_at = now() - interval '5 minutes'"));
+    TrainingRun again = runs.claim("worker-2").orElseThrow();
+    assertThat(again.id()).isEqualTo(run.id());
+    loop().execute(again, () -> runs.losses(run.id()).size() >= 6);
+    assertThat(runs.losses(run.id())).hasSize(6);
+
+    runs.requestCancel(run.id());
+    loop().execute(again, () -> false);
+    TrainingRun ended = runs.find(run.id()).orElseThrow();
+    assertThat(ended.status()).isEqualTo(Status.CANCELLED);
+    assertThat(ended.step()).isEqualTo(7);
+    assertThat(registry.all()).isEmpty();
+  }
+
+  private TrainingRun train(boolean promote) {
+    TrainingRun queued = runs.queue("{}", promote, "olga");
+    TrainingRun claimed = runs.claim("worker").orElseThrow();
+    loop().execute(claimed, () -> false);
+    return runs.find(queued.id()).orElseThrow();
+  }
+
+  private ImprovementLoop loop() {
+    ImproveConfig config = config().getConfigMapping(ImproveConfig.class);
+    ReckonerConfig directories = config().getConfigMapping(ReckonerConfig.class);
+    Datasets datasets =
+        new Datasets(
+            database.jdbi, ledger, new ValidatedChains(database.jdbi), config, directories);
+    return new ImprovementLoop(
+        database.jdbi, ledger, datasets, runs, registry, rollout, serving, config, directories);
+  }
+
+  private SmallRyeConfig config() {
+    SmallRyeConfigBuilder builder =
+        new SmallRyeConfigBuilder()
+            .addDiscoveredConverters()
+            .withMapping(ReckonerConfig.class)
+            .withMapping(ImproveConfig.class)
+            .withMapping(ModelConfig.class);
+    settings.forEach(builder::withDefaultValue);
+    return builder.build();
+  }
+
+  private static List<String> strings(String sql) {
+    return database.jdbi.withHandle(h -> h.createQuery(sql).mapTo(String.class).list());
+  }
+
+  private void steps(int steps) throws IOException {
+    Files.writeString(directory.resolve("recipe.yaml"), RECIPE.formatted(steps));
+  }
+
+  private void rules(String yaml) throws IOException {
+    Files.writeString(directory.resolve("gates.yaml"), yaml);
+  }
+
+  /** What the serving model writes about the evidence. */
+  private String answer() throws InterruptedException {
+    Optional<AdapterSlot.Serving> current = serving.current();
+    var reasoner = serving.reasoner();
+    var adapter =
+        current.isEmpty()
+            ? null
+            : reasoner.load(directory.resolve("data/adapters").resolve(current.get().id()));
+    try {
+      return reasoner
+          .engine()
+          .generate(reasoner.request(EVIDENCE, adapter, serving.options()))
+          .text()
+          .strip();
+    } finally {
+      if (adapter != null) {
+        reasoner.engine().retire(adapter);
+      }
+    }
+  }
+
+  private void correct(Evidence evidence, String chain) {
+    UUID analysis =
+        database.analysis(CanonicalJson.write(evidence), "conclude not stated");
+    database.decide(analysis, "correct", chain);
+  }
+}
