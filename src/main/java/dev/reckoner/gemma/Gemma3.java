@@ -48,9 +48,15 @@ public final class Gemma3 implements AutoCloseable {
    *     names file and tensor
    */
   public static Gemma3 load(Path dir, Backend backend, Precision precision) {
+    return load(dir, backend, precision, embeddingOf(precision));
+  }
+
+  /** The same with a precision of its own for the embedding, which is the head too. */
+  public static Gemma3 load(
+      Path dir, Backend backend, Precision precision, Precision embedding) {
     GemmaConfig config = GemmaConfig.read(dir);
     try (Weights weights = Checkpoint.open(dir)) {
-      ModelParts parts = ModelParts.frozen(config, weights, backend, precision);
+      ModelParts parts = ModelParts.frozen(config, weights, backend, precision, embedding);
       return new Gemma3(config, backend, parts, precision, weights.hash());
     }
   }
@@ -66,8 +72,14 @@ public final class Gemma3 implements AutoCloseable {
 
   /** A frozen model of that shape with random weights: for benchmarks and tests. */
   public static Gemma3 random(GemmaConfig config, Backend backend, Precision precision, long seed) {
+    return random(config, backend, precision, embeddingOf(precision), seed);
+  }
+
+  /** The same with a precision of its own for the embedding. */
+  public static Gemma3 random(
+      GemmaConfig config, Backend backend, Precision precision, Precision embedding, long seed) {
     try (Weights weights = Weights.random(config, seed)) {
-      ModelParts parts = ModelParts.frozen(config, weights, backend, precision);
+      ModelParts parts = ModelParts.frozen(config, weights, backend, precision, embedding);
       return new Gemma3(config, backend, parts, precision, weights.hash());
     }
   }
@@ -78,6 +90,11 @@ public final class Gemma3 implements AutoCloseable {
       ModelParts parts = ModelParts.trainable(config, weights, backend);
       return new Gemma3(config, backend, parts, Precision.FP32, weights.hash());
     }
+  }
+
+  /** The embedding of an NF4 model stays BF16, as bitsandbytes leaves it. */
+  private static Precision embeddingOf(Precision precision) {
+    return precision == Precision.NF4 ? Precision.BF16 : precision;
   }
 
   public GemmaConfig config() {
@@ -101,6 +118,15 @@ public final class Gemma3 implements AutoCloseable {
   /** All parameters where the model was made trainable, else null. */
   public Parameters parameters() {
     return parts.parameters();
+  }
+
+  /** Bytes of weight matrices that a step reads. */
+  public long weightBytes() {
+    long bytes = parts.embedding().bytes();
+    for (Layer l : parts.layers()) {
+      bytes += l.qkv().bytes() + l.o().bytes() + l.gateUp().bytes() + l.down().bytes();
+    }
+    return bytes;
   }
 
   /** To be called when {@link #parameters} have changed. */

@@ -88,6 +88,51 @@ public record GemmaConfig(
     return (long) vocabulary * hidden + layers * layer + hidden;
   }
 
+  /**
+   * The shape of a released text model.
+   *
+   * @param name gemma-3-270m, gemma-3-1b or gemma-3-4b
+   */
+  public static GemmaConfig released(String name) {
+    return switch (name) {
+      case "gemma-3-270m" -> released(262144, 640, 2048, 18, 4, 1, 512, 32768, 1);
+      case "gemma-3-1b" -> released(262144, 1152, 6912, 26, 4, 1, 512, 32768, 1);
+      case "gemma-3-4b" -> released(262208, 2560, 10240, 34, 8, 4, 1024, 131072, 8);
+      default ->
+          throw new ModelFormatException(
+              "no shape \"%s\": gemma-3-270m, gemma-3-1b and gemma-3-4b are known"
+                  .formatted(name));
+    };
+  }
+
+  private static GemmaConfig released(
+      int vocabulary,
+      int hidden,
+      int feedForward,
+      int layers,
+      int heads,
+      int kvHeads,
+      int window,
+      int maxPositions,
+      double ropeScaling) {
+    return new GemmaConfig(
+        vocabulary,
+        hidden,
+        feedForward,
+        layers,
+        heads,
+        kvHeads,
+        256,
+        maxPositions,
+        window,
+        pattern(layers, 6),
+        1e4,
+        1e6,
+        ropeScaling,
+        1e-6f,
+        256);
+  }
+
   /** The pattern of the released models: every sixth layer is global. */
   public static List<Boolean> pattern(int layers, int every) {
     List<Boolean> global = new ArrayList<>(layers);

@@ -62,8 +62,13 @@ record ModelParts(
     return "model.layers." + layer + "." + rest + ".weight";
   }
 
-  /** Frozen weights. The embedding, which is the head too, stays BF16 in an NF4 model. */
-  static ModelParts frozen(GemmaConfig c, Weights w, Backend backend, Precision precision) {
+  /**
+   * Frozen weights.
+   *
+   * @param embedding precision of the embedding, which is the head too
+   */
+  static ModelParts frozen(
+      GemmaConfig c, Weights w, Backend backend, Precision precision, Precision embedding) {
     List<Layer> layers = new ArrayList<>();
     for (int l = 0; l < c.layers(); l++) {
       layers.add(
@@ -79,12 +84,10 @@ record ModelParts(
               stacked(c, w, backend, precision, l, Site.DOWN),
               norm(backend, w, name(l, "post_feedforward_layernorm"), c.hidden())));
     }
-    Matrix embedding =
-        backend.dense(
-            List.of(w.matrix(EMBEDDING, c.vocabulary(), c.hidden())),
-            precision == Precision.NF4 ? Precision.BF16 : precision);
+    Matrix table =
+        backend.dense(List.of(w.matrix(EMBEDDING, c.vocabulary(), c.hidden())), embedding);
     Tensor finalNorm = norm(backend, w, FINAL_NORM, c.hidden());
-    return new ModelParts(embedding, layers, finalNorm, null, null, null, List.of());
+    return new ModelParts(table, layers, finalNorm, null, null, null, List.of());
   }
 
   private static Tensor norm(Backend backend, Weights w, String name, int size) {

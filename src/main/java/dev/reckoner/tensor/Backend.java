@@ -59,7 +59,11 @@ public interface Backend extends AutoCloseable {
   /** A frozen NF4 matrix: the given tensors stacked by rows (q, k and v; or gate and up). */
   Matrix nf4(List<Nf4Tensor> stacked);
 
-  /** A frozen matrix of the sources stacked by rows. {@code precision} is BF16 or FP32. */
+  /**
+   * A frozen matrix of the sources stacked by rows.
+   *
+   * @param precision BF16, FP32 or, on a CPU, INT8
+   */
   Matrix dense(List<WeightSource> stacked, Precision precision);
 
   /**

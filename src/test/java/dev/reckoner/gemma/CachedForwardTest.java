@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -39,6 +40,25 @@ class CachedForwardTest {
       trainable.save(dir, DType.F32, Long.MAX_VALUE);
     }
     return Gemma3.load(dir, backend, precision);
+  }
+
+  @Test
+  void anEightBitEmbeddingMovesLogitsByLessThanTwoPercent() {
+    try (Gemma3 exact = model(Precision.FP32);
+        Gemma3 eight = Gemma3.load(dir, backend, Precision.FP32, Precision.INT8)) {
+      int[] tokens = tokens(40, 3);
+      float[][] a = alone(exact, tokens, null);
+      float[][] b = alone(eight, tokens, null);
+      double difference = 0;
+      double norm = 0;
+      for (int t = 0; t < a.length; t++) {
+        for (int i = 0; i < a[t].length; i++) {
+          difference += (a[t][i] - b[t][i]) * (a[t][i] - b[t][i]);
+          norm += a[t][i] * a[t][i];
+        }
+      }
+      assertThat(Math.sqrt(difference / norm)).isBetween(1e-5, 0.02);
+    }
   }
 
   private static int[] tokens(int n, long seed) {

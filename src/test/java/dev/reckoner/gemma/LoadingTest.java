@@ -178,16 +178,10 @@ class LoadingTest {
 
   @Test
   void theReleasedModelsHaveTheirPublishedParameterCounts() {
-    assertThat(shape(640, 18, 2048).parameters()).isEqualTo(268_098_176L);
-    assertThat(shape(1152, 26, 6912).parameters()).isEqualTo(999_885_952L);
-    assertThat(shape(1152, 26, 6912).embeddingScale()).isEqualTo(34.0f);
-    assertThat(shape(640, 18, 2048).embeddingScale()).isEqualTo(25.25f);
-  }
-
-  private static GemmaConfig shape(int hidden, int layers, int feedForward) {
-    List<Boolean> pattern = GemmaConfig.pattern(layers, 6);
-    return new GemmaConfig(
-        262144, hidden, feedForward, layers, 4, 1, 256, 32768, 512, pattern, 1e4, 1e6, 1, 1e-6f,
-        256);
+    assertThat(GemmaConfig.released("gemma-3-270m").parameters()).isEqualTo(268_098_176L);
+    assertThat(GemmaConfig.released("gemma-3-1b").parameters()).isEqualTo(999_885_952L);
+    assertThat(GemmaConfig.released("gemma-3-4b").parameters()).isEqualTo(3_880_263_168L);
+    assertThat(GemmaConfig.released("gemma-3-1b").embeddingScale()).isEqualTo(34.0f);
+    assertThat(GemmaConfig.released("gemma-3-270m").embeddingScale()).isEqualTo(25.25f);
   }
 }

@@ -197,6 +197,11 @@ public final class CpuBackend implements Backend {
         readPanels(stacked, rows, columns, m::fillPanel);
         yield m;
       }
+      case INT8 -> {
+        Int8Matrix m = new Int8Matrix(rows, columns);
+        readPanels(stacked, rows, columns, m::fillPanel);
+        yield m;
+      }
       case NF4 -> throw new IllegalArgumentException("NF4 weights come as Nf4Tensor");
     };
   }
@@ -283,7 +288,7 @@ public final class CpuBackend implements Backend {
       return;
     }
     switch (cpu(w)) {
-      case Nf4Matrix m -> gemm.multiplyNf4(left, m, alpha, beta, cpu(y));
+      case BlockMatrix m -> gemm.multiplyBlocks(left, m, alpha, beta, cpu(y));
       case CpuMatrix m -> gemm.multiply(left, m.forward(), alpha, beta, cpu(y));
     }
   }
@@ -302,41 +307,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void linearRows(Matrix w, Indices rows, Tensor x, Tensor y) {
-    CpuTensor in = cpu(x);
-    CpuTensor out = cpu(y);
-    Panels forward = cpu(w).forward();
-    int[] wanted = rows.values();
-    int[] panels = Arrays.stream(wanted).map(r -> r / W).distinct().toArray();
-    int k = forward.k();
-    float[] packed = pool.take((long) in.rows * k);
-    Packing.packA(in.data, in.offset, in.stride, 1, in.rows, k, packed, 0);
-    workers.run(
-        panels.length,
-        task -> {
-          int p = panels[task];
-          float[] scratch = pool.take((long) Gemm.KC * W);
-          float[] acc = pool.take((long) in.rows * W);
-          Arrays.fill(acc, 0, in.rows * W, 0f);
-          for (int k0 = 0; k0 < k; k0 += Gemm.KC) {
-            int kc = Math.min(Gemm.KC, k - k0);
-            float[] panel = forward.panel(p, k0, kc, scratch);
-            for (int i = 0; i < in.rows; ) {
-              int h = Tile.height(in.rows - i);
-              Tile.multiply(h, kc, packed, i * k + k0 * h, panel, forward.at(p, k0), W, acc, i * W);
-              i += h;
-            }
-          }
-          for (int j = 0; j < wanted.length; j++) {
-            if (wanted[j] / W == p) {
-              for (int i = 0; i < in.rows; i++) {
-                out.data[out.row(i) + j] = acc[i * W + wanted[j] % W];
-              }
-            }
-          }
-          pool.give(scratch);
-          pool.give(acc);
-        });
-    pool.give(packed);
+    gemm.multiplyRows(cpu(w), rows.values(), cpu(x), cpu(y));
   }
 
   // ---- norms

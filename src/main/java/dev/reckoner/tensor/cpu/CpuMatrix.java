@@ -3,7 +3,7 @@ package dev.reckoner.tensor.cpu;
 import dev.reckoner.tensor.Matrix;
 
 /** A weight {@code W [out, in]} as the two right operands it is multiplied as. */
-sealed interface CpuMatrix extends Matrix permits PackedMatrix, Bf16Matrix, Nf4Matrix {
+sealed interface CpuMatrix extends Matrix permits PackedMatrix, Bf16Matrix, BlockMatrix {
   /** B = W^T {@code [in, out]}, for {@code y = x W^T}. */
   Panels forward();
 

@@ -114,6 +114,62 @@ final class DecodeKernel {
     t3.intoArray(out, 48);
   }
 
+  /** As {@link #nf4}, for 8-bit panels. */
+  static void int8(int[] w, int at0, int at1, int blocks, float[] x, int xo, float[] out) {
+    FloatVector t0 = FloatVector.zero(SF);
+    FloatVector t1 = FloatVector.zero(SF);
+    FloatVector t2 = FloatVector.zero(SF);
+    FloatVector t3 = FloatVector.zero(SF);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector a0 = FloatVector.zero(SF);
+      FloatVector a1 = FloatVector.zero(SF);
+      FloatVector a2 = FloatVector.zero(SF);
+      FloatVector a3 = FloatVector.zero(SF);
+      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
+      int p1 = at1 + b * Int8Matrix.BLOCK_INTS + 32;
+      int xi = xo + b * 64;
+      for (int c = 0; c < 16; c++) {
+        IntVector w0 = IntVector.fromArray(SI, w, p0);
+        IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        IntVector w2 = IntVector.fromArray(SI, w, p1);
+        IntVector w3 = IntVector.fromArray(SI, w, p1 + 16);
+        FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+        a0 = ((FloatVector) w0.lanewise(VectorOperators.LSHL, 24).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x0, a0);
+        a1 = ((FloatVector) w1.lanewise(VectorOperators.LSHL, 24).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x0, a1);
+        a2 = ((FloatVector) w2.lanewise(VectorOperators.LSHL, 24).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x0, a2);
+        a3 = ((FloatVector) w3.lanewise(VectorOperators.LSHL, 24).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x0, a3);
+        FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+        a0 = ((FloatVector) w0.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x1, a0);
+        a1 = ((FloatVector) w1.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x1, a1);
+        a2 = ((FloatVector) w2.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x1, a2);
+        a3 = ((FloatVector) w3.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x1, a3);
+        FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
+        a0 = ((FloatVector) w0.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x2, a0);
+        a1 = ((FloatVector) w1.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x2, a1);
+        a2 = ((FloatVector) w2.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x2, a2);
+        a3 = ((FloatVector) w3.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x2, a3);
+        FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
+        a0 = ((FloatVector) w0.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x3, a0);
+        a1 = ((FloatVector) w1.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x3, a1);
+        a2 = ((FloatVector) w2.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x3, a2);
+        a3 = ((FloatVector) w3.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x3, a3);
+        p0 += 32;
+        p1 += 32;
+        xi += 4;
+      }
+      int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
+      int s1 = at1 + b * Int8Matrix.BLOCK_INTS;
+      t0 = a0.fma(IntVector.fromArray(SI, w, s0).reinterpretAsFloats(), t0);
+      t1 = a1.fma(IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats(), t1);
+      t2 = a2.fma(IntVector.fromArray(SI, w, s1).reinterpretAsFloats(), t2);
+      t3 = a3.fma(IntVector.fromArray(SI, w, s1 + 16).reinterpretAsFloats(), t3);
+    }
+    t0.intoArray(out, 0);
+    t1.intoArray(out, 16);
+    t2.intoArray(out, 32);
+    t3.intoArray(out, 48);
+  }
+
   /** Unpacks an NF4 block's codes to their values {@code [64][32]}. */
   static void unpack(int[] w, int at, float[] values) {
     IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
@@ -126,6 +182,24 @@ final class DecodeKernel {
         w1.selectFrom(code).reinterpretAsFloats().intoArray(values, to + 16);
         w0 = w0.lanewise(VectorOperators.LSHR, 4);
         w1 = w1.lanewise(VectorOperators.LSHR, 4);
+        to += 32;
+      }
+    }
+  }
+
+  /** Unpacks an 8-bit block's codes to floats {@code [64][32]}. */
+  static void unpackInt8(int[] w, int at, float[] values) {
+    int to = 0;
+    for (int p = at + 32; p < at + Int8Matrix.BLOCK_INTS; p += 32) {
+      IntVector w0 = IntVector.fromArray(SI, w, p);
+      IntVector w1 = IntVector.fromArray(SI, w, p + 16);
+      for (int k = 0; k < 4; k++) {
+        IntVector b0 =
+            w0.lanewise(VectorOperators.LSHL, 24 - 8 * k).lanewise(VectorOperators.ASHR, 24);
+        IntVector b1 =
+            w1.lanewise(VectorOperators.LSHL, 24 - 8 * k).lanewise(VectorOperators.ASHR, 24);
+        ((FloatVector) b0.convert(VectorOperators.I2F, 0)).intoArray(values, to);
+        ((FloatVector) b1.convert(VectorOperators.I2F, 0)).intoArray(values, to + 16);
         to += 32;
       }
     }

@@ -65,10 +65,10 @@ final class Gemm {
   }
 
   /**
-   * {@code C = alpha * A W^T + beta * C} for an NF4 weight: within a block of 64 inputs the codes'
-   * values are summed, then the block's scale is applied once.
+   * {@code C = alpha * A W^T + beta * C} for a quantised weight: within a block of 64 inputs the
+   * codes' values are summed, then the block's scale is applied once.
    */
-  void multiplyNf4(Left a, Nf4Matrix w, float alpha, float beta, CpuTensor c) {
+  void multiplyBlocks(Left a, BlockMatrix w, float alpha, float beta, CpuTensor c) {
     int k = w.columns();
     int m = a.m();
     if (m == 0) {
@@ -89,19 +89,84 @@ final class Gemm {
           float[] acc = pool.take((long) rows * W);
           float[] scales = pool.take(W);
           java.util.Arrays.fill(acc, 0, rows * W, 0f);
-          for (int k0 = 0; k0 < k; k0 += 64) {
-            w.codes(p, k0 / 64, codes, scales);
-            for (int i = 0; i < rows; ) {
-              int h = Tile.height(m - from - i);
-              Tile.multiplyScaled(
-                  h, 64, packed, (from + i) * k + k0 * h, codes, 0, scales, 0, acc, i * W);
-              i += h;
-            }
-          }
+          addBlocks(packed, m, from, rows, w, p, codes, scales, acc);
           writeOut(acc, rows, alpha, beta, c, from, p * W);
           pool.give(codes);
           pool.give(acc);
           pool.give(scales);
+        });
+    pool.give(packed);
+  }
+
+  /** Adds rows {@code [from, from + rows)} of packed A times panel p to {@code acc [rows][32]}. */
+  private static void addPanel(
+      float[] packed, int m, int from, int rows, Panels b, int p, float[] scratch, float[] acc) {
+    int k = b.k();
+    for (int k0 = 0; k0 < k; k0 += KC) {
+      int kc = Math.min(KC, k - k0);
+      float[] panel = b.panel(p, k0, kc, scratch);
+      int at = b.at(p, k0);
+      for (int i = 0; i < rows; ) {
+        int h = Tile.height(m - from - i);
+        Tile.multiply(h, kc, packed, (from + i) * k + k0 * h, panel, at, W, acc, i * W);
+        i += h;
+      }
+    }
+  }
+
+  private static void addBlocks(
+      float[] packed,
+      int m,
+      int from,
+      int rows,
+      BlockMatrix w,
+      int p,
+      float[] codes,
+      float[] scales,
+      float[] acc) {
+    int k = w.columns();
+    for (int k0 = 0; k0 < k; k0 += 64) {
+      w.codes(p, k0 / 64, codes, scales);
+      for (int i = 0; i < rows; ) {
+        int h = Tile.height(m - from - i);
+        Tile.multiplyScaled(
+            h, 64, packed, (from + i) * k + k0 * h, codes, 0, scales, 0, acc, i * W);
+        i += h;
+      }
+    }
+  }
+
+  /** {@code y[t, j] = x[t] . W[wanted[j]]}: only the panels that hold a wanted row. */
+  void multiplyRows(CpuMatrix w, int[] wanted, CpuTensor x, CpuTensor y) {
+    int[] panels = java.util.Arrays.stream(wanted).map(r -> r / W).distinct().toArray();
+    int m = x.rows;
+    int k = w.columns();
+    float[] packed = pool.take((long) m * k);
+    packLeft(Left.of(x), k, packed);
+    Panels dense = w instanceof BlockMatrix ? null : w.forward();
+    workers.run(
+        panels.length,
+        task -> {
+          int p = panels[task];
+          float[] scratch = pool.take((long) KC * W);
+          float[] scales = pool.take(W);
+          float[] acc = pool.take((long) m * W);
+          java.util.Arrays.fill(acc, 0, m * W, 0f);
+          if (w instanceof BlockMatrix b) {
+            addBlocks(packed, m, 0, m, b, p, scratch, scales, acc);
+          } else {
+            addPanel(packed, m, 0, m, dense, p, scratch, acc);
+          }
+          for (int j = 0; j < wanted.length; j++) {
+            if (wanted[j] / W == p) {
+              for (int i = 0; i < m; i++) {
+                y.data[y.row(i) + j] = acc[i * W + wanted[j] % W];
+              }
+            }
+          }
+          pool.give(scratch);
+          pool.give(scales);
+          pool.give(acc);
         });
     pool.give(packed);
   }
@@ -128,6 +193,15 @@ final class Gemm {
             case Bf16Matrix m ->
                 DecodeKernel.bf16(
                     m.data(), m.base(p), m.base(q), m.columns(), x.data, x.offset, out);
+            case Int8Matrix m ->
+                DecodeKernel.int8(
+                    m.data(),
+                    m.base(p, 0),
+                    m.base(q, 0),
+                    m.blocksPerPanel(),
+                    x.data,
+                    x.offset,
+                    out);
             case PackedMatrix _ -> throw new IllegalArgumentException("fp32 needs no unpacking");
           }
           for (int r = 0; r <= q - p; r++) {

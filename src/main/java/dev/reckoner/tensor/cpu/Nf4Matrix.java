@@ -10,7 +10,7 @@ import java.util.List;
  * 32 ints; nibble n of int r of chunk c is the code of output r, input 8c + n. Lane = output, so a
  * kernel walks the inputs in order and every weight of a vector shares one activation.
  */
-final class Nf4Matrix implements CpuMatrix {
+final class Nf4Matrix implements BlockMatrix {
   static final int BLOCK_INTS = 288;
 
   /** Heap arrays begin 16 bytes in; the first block begins on a cache line. */
@@ -68,8 +68,8 @@ final class Nf4Matrix implements CpuMatrix {
     return blocksPerPanel;
   }
 
-  /** Unpacks a block: code values {@code [64][32]} without, and scales {@code [32]}. */
-  void codes(int p, int block, float[] codes, float[] scales) {
+  @Override
+  public void codes(int p, int block, float[] codes, float[] scales) {
     int base = base(p, block);
     for (int j = 0; j < W; j++) {
       scales[j] = Float.intBitsToFloat(data[base + j]);
@@ -99,7 +99,7 @@ final class Nf4Matrix implements CpuMatrix {
 
   @Override
   public Panels forward() {
-    throw new IllegalStateException("NF4 products go through Gemm.multiplyNf4");
+    throw new IllegalStateException("blocks go through Gemm.multiplyBlocks");
   }
 
   @Override

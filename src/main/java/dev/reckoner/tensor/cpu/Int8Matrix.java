@@ -1,0 +1,151 @@
+package dev.reckoner.tensor.cpu;
+
+import dev.reckoner.tensor.Precision;
+
+/**
+ * 8-bit weights in blocks of 32 outputs by 64 inputs, 544 ints each: 32 fp32 scales (absmax / 127),
+ * then 16 chunks of 32 ints; byte k of int r of chunk c is output r, input 4c + k.
+ */
+final class Int8Matrix implements BlockMatrix {
+  static final int BLOCK_INTS = 544;
+
+  private static final int W = Tile.WIDTH;
+  private static final int BLOCK = 64;
+
+  private final int rows;
+  private final int columns;
+  private final int blocksPerPanel;
+  private final int[] data;
+
+  Int8Matrix(int rows, int columns) {
+    if (columns % BLOCK != 0) {
+      throw new IllegalArgumentException(
+          "INT8 needs a multiple of %d input features, not %d".formatted(BLOCK, columns));
+    }
+    this.rows = rows;
+    this.columns = columns;
+    blocksPerPanel = columns / BLOCK;
+    int panels = (rows + W - 1) / W;
+    data = new int[Nf4Matrix.FIRST + Math.multiplyExact(panels * blocksPerPanel, BLOCK_INTS)];
+  }
+
+  /** Fills panel {@code p} from {@code count} row-major rows. */
+  void fillPanel(int p, float[] rowMajor, int count) {
+    for (int j = 0; j < count; j++) {
+      for (int b = 0; b < blocksPerPanel; b++) {
+        int from = j * columns + b * BLOCK;
+        float absmax = 0;
+        for (int i = 0; i < BLOCK; i++) {
+          absmax = Math.max(absmax, Math.abs(rowMajor[from + i]));
+        }
+        int base = base(p, b);
+        data[base + j] = Float.floatToRawIntBits(absmax / 127);
+        float inverse = absmax > 0 ? 127 / absmax : 0;
+        for (int i = 0; i < BLOCK; i++) {
+          int code = Math.round(rowMajor[from + i] * inverse) & 0xff;
+          data[base + W + i / 4 * W + j] |= code << 8 * (i % 4);
+        }
+      }
+    }
+  }
+
+  int base(int panel, int block) {
+    return Nf4Matrix.FIRST + (panel * blocksPerPanel + block) * BLOCK_INTS;
+  }
+
+  int[] data() {
+    return data;
+  }
+
+  int blocksPerPanel() {
+    return blocksPerPanel;
+  }
+
+  private int code(int base, int i, int j) {
+    return data[base + W + i / 4 * W + j] << 24 - 8 * (i % 4) >> 24;
+  }
+
+  @Override
+  public void codes(int panel, int block, float[] codes, float[] scales) {
+    int base = base(panel, block);
+    for (int j = 0; j < W; j++) {
+      scales[j] = Float.intBitsToFloat(data[base + j]);
+    }
+    if (DecodeKernel.supported()) {
+      DecodeKernel.unpackInt8(data, base, codes);
+      return;
+    }
+    for (int i = 0; i < BLOCK; i++) {
+      int from = base + W + i / 4 * W;
+      int left = 24 - 8 * (i % 4);
+      for (int j = 0; j < W; j++) {
+        codes[i * W + j] = data[from + j] << left >> 24;
+      }
+    }
+  }
+
+  private float value(int row, int column) {
+    int base = base(row / W, column / BLOCK);
+    return code(base, column % BLOCK, row % W) * Float.intBitsToFloat(data[base + row % W]);
+  }
+
+  @Override
+  public Panels forward() {
+    throw new IllegalStateException("blocks go through Gemm.multiplyBlocks");
+  }
+
+  @Override
+  public Panels backward() {
+    return new Panels() {
+      @Override
+      public int k() {
+        return rows;
+      }
+
+      @Override
+      public int n() {
+        return columns;
+      }
+
+      @Override
+      public float[] panel(int p, int k0, int kc, float[] scratch) {
+        for (int k = 0; k < kc; k++) {
+          for (int j = 0; j < W; j++) {
+            scratch[k * W + j] = value(k0 + k, p * W + j);
+          }
+        }
+        return scratch;
+      }
+    };
+  }
+
+  @Override
+  public void row(int row, float[] into, int offset) {
+    for (int c = 0; c < columns; c++) {
+      into[offset + c] = value(row, c);
+    }
+  }
+
+  @Override
+  public int rows() {
+    return rows;
+  }
+
+  @Override
+  public int columns() {
+    return columns;
+  }
+
+  @Override
+  public Precision precision() {
+    return Precision.INT8;
+  }
+
+  @Override
+  public long bytes() {
+    return 4L * data.length;
+  }
+
+  @Override
+  public void close() {}
+}
