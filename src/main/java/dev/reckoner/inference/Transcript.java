@@ -227,12 +227,21 @@ final class Transcript {
     int start = end;
     for (int i = canonical.length - 1; i >= 0; i--) {
       String piece = vocabulary.piece(canonical[i]);
-      if (piece == null || piece.length() > start) {
+      if (piece == null) {
         break;
       }
-      start -= piece.length();
-      if (vocabulary.trie().reachesBeyond(before[start], forced.length() - start)) {
-        end = start;
+      // The first of these tokens may begin before the forced text.
+      int last = start;
+      start = Math.max(0, start - piece.length());
+      // Also from within the token: " = " is one token, but " = a" is " =" and " a".
+      for (int from = start; from < last; from++) {
+        if (vocabulary.trie().reachesBeyond(before[from], forced.length() - from)) {
+          end = start;
+          break;
+        }
+      }
+      if (start == 0) {
+        break;
       }
       if (Character.isWhitespace(piece.charAt(0))) {
         break; // the beginning of the last word
