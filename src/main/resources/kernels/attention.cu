@@ -4,7 +4,7 @@
 //
 // A query tile is int4 {first row, rows, position of its first query, segment}.
 
-#define HD ((D + 31) / 32 * 32)
+#define HD ((D + 63) / 64 * 64)
 #define LD (HD + 8)
 #define TILE 64
 #define PLD (TILE + 8)
@@ -226,133 +226,233 @@ extern "C" __global__ void attention_delta(const bf16 *dOut, int ds, const bf16 
   if (lane == 0) delta[item] = sum;
 }
 
-// ---- backward: 8 warps; warp w owns 16 rows (w & 3) and one half (w >> 2) of the columns.
+// ---- backward: 8 warps. Of the two score products [64, 64] warps 0 to 3 make the first and 4 to 7
+// the second, 32 by 32 a warp; of a product [64, HD] each warp makes 32 rows by a quarter of the
+// columns. Large heads have shared memory for one block only, so that the next tiles are copied
+// while these are used; smaller ones have several blocks that hide each other's copies.
 
-// s = A B^T of this warp's 16 rows by 32 columns, A and B tiles of 64 rows.
-__device__ __forceinline__ void scores(float (&s)[4][4], const bf16 *a, const bf16 *b, int warp,
+#define STAGES (HD > 128 ? 2 : 1)
+
+// s = A B^T of this warp's 32 rows by 32 columns, A and B tiles of 64 rows.
+__device__ __forceinline__ void scores(float (&s)[2][4][4], const bf16 *a, const bf16 *b, int warp,
                                        int lane) {
-  const bf16 *pa = a + ((warp & 3) * 16 + rowOfA(lane)) * LD + columnOfA(lane);
-  const bf16 *pb = b + ((warp >> 2) * 32 + rowOfB(lane)) * LD + columnOfB(lane);
+  const bf16 *pa = a + ((warp & 1) * 32 + rowOfA(lane)) * LD + columnOfA(lane);
+  const bf16 *pb = b + ((warp >> 1 & 1) * 32 + rowOfB(lane)) * LD + columnOfB(lane);
 #pragma unroll
-  for (int i = 0; i < 4; i++) s[i][0] = s[i][1] = s[i][2] = s[i][3] = 0.f;
+  for (int m = 0; m < 2; m++)
 #pragma unroll
+    for (int i = 0; i < 4; i++) s[m][i][0] = s[m][i][1] = s[m][i][2] = s[m][i][3] = 0.f;
+#pragma unroll 4
   for (int kk = 0; kk < HD; kk += 16) {
-    u32 x[4], y[4], z[4];
-    matrices(x, pa + kk);
+    u32 x[2][4], y[4], z[4];
+    matrices(x[0], pa + kk);
+    matrices(x[1], pa + 16 * LD + kk);
     matrices(y, pb + kk);
     matrices(z, pb + 16 * LD + kk);
-    mma(s[0], x, y[0], y[1]);
-    mma(s[1], x, y[2], y[3]);
-    mma(s[2], x, z[0], z[1]);
-    mma(s[3], x, z[2], z[3]);
+#pragma unroll
+    for (int m = 0; m < 2; m++) {
+      mma(s[m][0], x[m], y[0], y[1]);
+      mma(s[m][1], x[m], y[2], y[3]);
+      mma(s[m][2], x[m], z[0], z[1]);
+      mma(s[m][3], x[m], z[2], z[3]);
+    }
   }
 }
 
-// acc += P B: P [64, 64] of this warp's 16 rows, B [64, HD] of its half of the columns.
-__device__ __forceinline__ void accumulate(float (&acc)[HD / 16][4], const bf16 *p, const bf16 *b,
-                                           int warp, int lane) {
-  const bf16 *pa = p + ((warp & 3) * 16 + rowOfA(lane)) * PLD + columnOfA(lane);
-  const bf16 *pb = b + rowOfA(lane) * LD + columnOfA(lane) + (warp >> 2) * (HD / 2);
+// Row and column of this lane's first of two neighbours in tile (m, n), half h, of a score product.
+__device__ __forceinline__ int scoreRow(int warp, int lane, int m, int h) {
+  return (warp & 1) * 32 + m * 16 + (lane >> 2) + h * 8;
+}
+__device__ __forceinline__ int scoreColumn(int warp, int lane, int n) {
+  return (warp >> 1 & 1) * 32 + n * 8 + (lane & 3) * 2;
+}
+
+// acc += P B: P [64, 64] of this warp's 32 rows, B [64, HD] of its quarter of the columns.
+__device__ __forceinline__ void accumulate(float (&acc)[2][HD / 32][4], const bf16 *p,
+                                           const bf16 *b, int warp, int lane) {
+  const bf16 *pa = p + ((warp & 1) * 32 + rowOfA(lane)) * PLD + columnOfA(lane);
+  const bf16 *pb = b + rowOfA(lane) * LD + columnOfA(lane) + (warp >> 1) * (HD / 4);
 #pragma unroll
   for (int kk = 0; kk < TILE; kk += 16) {
-    u32 x[4];
-    matrices(x, pa + kk);
+    u32 x[2][4];
+    matrices(x[0], pa + kk);
+    matrices(x[1], pa + 16 * PLD + kk);
 #pragma unroll
-    for (int d = 0; d < HD / 16; d += 2) {
+    for (int d = 0; d < HD / 32; d += 2) {
       u32 y[4];
       transposed(y, pb + kk * LD + d * 8);
-      mma(acc[d], x, y[0], y[1]);
-      mma(acc[d + 1], x, y[2], y[3]);
+#pragma unroll
+      for (int m = 0; m < 2; m++) {
+        mma(acc[m][d], x[m], y[0], y[1]);
+        mma(acc[m][d + 1], x[m], y[2], y[3]);
+      }
     }
   }
 }
 
-__device__ __forceinline__ void storeHalf(bf16 *to, i64 stride, const float (&acc)[HD / 16][4],
+__device__ __forceinline__ void clear(float (&acc)[2][HD / 32][4]) {
+#pragma unroll
+  for (int m = 0; m < 2; m++)
+#pragma unroll
+    for (int i = 0; i < HD / 32; i++)
+#pragma unroll
+      for (int e = 0; e < 4; e++) acc[m][i][e] = 0.f;
+}
+
+__device__ __forceinline__ void storeTwo(float *p, float a, float b, int d) {
+  if (d < D) p[0] = a;
+  if (d + 1 < D) p[1] = b;
+}
+
+__device__ __forceinline__ void storeTwo(bf16 *p, float a, float b, int d) {
+#if VECTOR
+  if (d < D) *reinterpret_cast<u32 *>(p) = pack(a, b);
+#else
+  if (d < D) p[0] = toBf16(a);
+  if (d + 1 < D) p[1] = toBf16(b);
+#endif
+}
+
+template <typename T>
+__device__ __forceinline__ void storeRows(T *to, i64 stride, const float (&acc)[2][HD / 32][4],
                                           float scale, int valid, int warp, int lane) {
 #pragma unroll
-  for (int h = 0; h < 2; h++) {
-    int row = (warp & 3) * 16 + (lane >> 2) + h * 8;
-    if (row >= valid) continue;
+  for (int m = 0; m < 2; m++)
 #pragma unroll
-    for (int i = 0; i < HD / 16; i++) {
-      int d = (warp >> 2) * (HD / 2) + i * 8 + (lane & 3) * 2;
-      bf16 *p = to + row * stride + d;
-#if VECTOR
-      if (d < D) *reinterpret_cast<u32 *>(p) = pack(acc[i][2 * h] * scale, acc[i][2 * h + 1] * scale);
-#else
-      if (d < D) p[0] = toBf16(acc[i][2 * h] * scale);
-      if (d + 1 < D) p[1] = toBf16(acc[i][2 * h + 1] * scale);
-#endif
+    for (int h = 0; h < 2; h++) {
+      int row = scoreRow(warp, lane, m, h);
+      if (row >= valid) continue;
+#pragma unroll
+      for (int i = 0; i < HD / 32; i++) {
+        int d = (warp >> 1) * (HD / 4) + i * 8 + (lane & 3) * 2;
+        storeTwo(to + row * stride + d, acc[m][i][2 * h] * scale, acc[m][i][2 * h + 1] * scale, d);
+      }
     }
-  }
 }
 
-// dk and dv of 64 keys of one kv head a block: all query heads of the group, all queries that see
-// them. A key tile is int4 {first row, rows, position of its first key, length of its sequence}.
+// dk and dv of 64 keys of one kv head a block: the query heads of a group, or a part of them, and
+// all queries that see the keys. Blocks y count parts within kv heads. One part writes dk and dv;
+// several write fp32 sums partial[part][2][rows, kvHeads * D] that attention_gradient_sum adds. A
+// key tile is int4 {first row, rows, position of its first key, length of its sequence}.
 extern "C" __global__ __launch_bounds__(256) void attention_gradient_kv(
     const bf16 *dOut, int ds, const bf16 *q, int qs, const bf16 *k, int ks, const bf16 *v, int vs,
     const float *lse, const float *delta, const int4 *tiles, int heads, int group, int window,
-    float scale, bf16 *dk, int dks, bf16 *dv, int dvs) {
+    float scale, bf16 *dk, int dks, bf16 *dv, int dvs, float *partial, int parts, int rows) {
   extern __shared__ __align__(16) bf16 memory[];
-  bf16 *sk = memory, *sv = sk + TILE * LD, *sq = sv + TILE * LD, *sd = sq + TILE * LD;
-  bf16 *sp = sd + TILE * LD, *ss = sp + TILE * PLD;
-  __shared__ float slse[TILE], sdelta[TILE];
+  bf16 *sk = memory, *sv = sk + TILE * LD, *sq = sv + TILE * LD, *sd = sq + STAGES * TILE * LD;
+  bf16 *sp = sd + STAGES * TILE * LD, *ss = sp + TILE * PLD;
+  __shared__ float slse[STAGES][TILE], sdelta[STAGES][TILE];
   int4 tile = tiles[blockIdx.x];
-  int kvHead = blockIdx.y, warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+  int kvHead = blockIdx.y / parts, part = blockIdx.y % parts;
+  int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
   i64 first = tile.x - tile.z;
   int end = window > 0 ? min(tile.w, tile.z + tile.y - 1 + window) : tile.w;
+  int steps = (end - tile.z + TILE - 1) / TILE, headsHere = group / parts;
+  int firstHead = kvHead * group + part * headsHere;
   const float c = scale * LOG2E;
+
+  auto fetch = [&](int step, int stage) {
+    int head = firstHead + step / steps, i = tile.z + step % steps * TILE;
+    i64 row = first + i;
+    int valid = min(TILE, tile.w - i);
+    loadTile<256>(sq + stage * TILE * LD, q + row * qs + head * D, qs, valid);
+    loadTile<256>(sd + stage * TILE * LD, dOut + row * ds + head * D, ds, valid);
+    if (threadIdx.x < TILE) {
+      bool in = (int)threadIdx.x < valid;
+      i64 at = (row + threadIdx.x) * heads + head;
+      slse[stage][threadIdx.x] = in ? lse[at] * LOG2E : INF;
+      sdelta[stage][threadIdx.x] = in ? delta[at] : 0.f;
+    }
+    commit();
+  };
+
   loadTile<256>(sk, k + (i64)tile.x * ks + kvHead * D, ks, tile.y);
   loadTile<256>(sv, v + (i64)tile.x * vs + kvHead * D, vs, tile.y);
-  float ak[HD / 16][4], av[HD / 16][4];
+  float ak[2][HD / 32][4], av[2][HD / 32][4];
+  clear(ak);
+  clear(av);
+  int all = steps * headsHere;
+  if (STAGES == 2) fetch(0, 0);
+  for (int step = 0; step < all; step++) {
+    int stage = STAGES == 2 ? step & 1 : 0;
+    if (STAGES == 1) fetch(step, 0);
+    await<0>();
+    __syncthreads();
+    if (STAGES == 2 && step + 1 < all) fetch(step + 1, stage ^ 1);
+    const bf16 *tq = sq + stage * TILE * LD, *td = sd + stage * TILE * LD;
+    int i = tile.z + step % steps * TILE;
+    float s[2][4][4];
+    if (warp < 4) {
+      scores(s, sk, tq, warp, lane);
 #pragma unroll
-  for (int i = 0; i < HD / 16; i++)
+      for (int m = 0; m < 2; m++)
 #pragma unroll
-    for (int e = 0; e < 4; e++) ak[i][e] = av[i][e] = 0.f;
-
-  for (int head = kvHead * group; head < (kvHead + 1) * group; head++)
-    for (int i = tile.z; i < end; i += TILE) {
-      i64 row = first + i;
-      int valid = min(TILE, tile.w - i);
-      loadTile<256>(sq, q + row * qs + head * D, qs, valid);
-      loadTile<256>(sd, dOut + row * ds + head * D, ds, valid);
-      commit();
-      if (threadIdx.x < TILE) {
-        bool in = (int)threadIdx.x < valid;
-        i64 at = (row + threadIdx.x) * heads + head;
-        slse[threadIdx.x] = in ? lse[at] * LOG2E : INF;
-        sdelta[threadIdx.x] = in ? delta[at] : 0.f;
-      }
-      await<0>();
-      __syncthreads();
-      float s[4][4], dp[4][4];
-      scores(s, sk, sq, warp, lane);
-      scores(dp, sv, sd, warp, lane);
+        for (int n = 0; n < 4; n++)
 #pragma unroll
-      for (int n = 0; n < 4; n++)
+          for (int h = 0; h < 2; h++) {
+            int r = scoreRow(warp, lane, m, h), column = scoreColumn(warp, lane, n);
+            int key = tile.z + r;
+            float p[2];
 #pragma unroll
-        for (int h = 0; h < 2; h++) {
-          int r = (warp & 3) * 16 + (lane >> 2) + h * 8;
-          int column = (warp >> 2) * 32 + n * 8 + (lane & 3) * 2;
-          int key = tile.z + r;
-          float p[2], g[2];
-#pragma unroll
-          for (int e = 0; e < 2; e++) {
-            int query = i + column + e;
-            bool sees = key <= query && (window <= 0 || key > query - window);
-            p[e] = sees ? exp2Fast(s[n][2 * h + e] * c - slse[column + e]) : 0.f;
-            g[e] = p[e] * (dp[n][2 * h + e] - sdelta[column + e]);
+            for (int e = 0; e < 2; e++) {
+              int query = i + column + e;
+              bool sees = key <= query && (window <= 0 || key > query - window);
+              p[e] = sees ? exp2Fast(s[m][n][2 * h + e] * c - slse[stage][column + e]) : 0.f;
+            }
+            *reinterpret_cast<u32 *>(sp + r * PLD + column) = pack(p[0], p[1]);
           }
-          *reinterpret_cast<u32 *>(sp + r * PLD + column) = pack(p[0], p[1]);
-          *reinterpret_cast<u32 *>(ss + r * PLD + column) = pack(g[0], g[1]);
-        }
-      __syncthreads();
-      accumulate(av, sp, sd, warp, lane);
-      accumulate(ak, ss, sq, warp, lane);
-      __syncthreads();
+    } else {
+      scores(s, sv, td, warp, lane);
     }
-  storeHalf(dk + (i64)tile.x * dks + kvHead * D, dks, ak, scale, tile.y, warp, lane);
-  storeHalf(dv + (i64)tile.x * dvs + kvHead * D, dvs, av, 1.f, tile.y, warp, lane);
+    __syncthreads();
+    if (warp < 4) {
+      accumulate(av, sp, td, warp, lane);
+    } else {
+#pragma unroll
+      for (int m = 0; m < 2; m++)
+#pragma unroll
+        for (int n = 0; n < 4; n++)
+#pragma unroll
+          for (int h = 0; h < 2; h++) {
+            int r = scoreRow(warp, lane, m, h), column = scoreColumn(warp, lane, n);
+            u32 p = *reinterpret_cast<const u32 *>(sp + r * PLD + column);
+            *reinterpret_cast<u32 *>(ss + r * PLD + column) =
+                pack(lowHalf(p) * (s[m][n][2 * h] - sdelta[stage][column]),
+                     highHalf(p) * (s[m][n][2 * h + 1] - sdelta[stage][column + 1]));
+          }
+      accumulate(av, sp, td, warp, lane);
+    }
+    __syncthreads();
+    accumulate(ak, ss, tq, warp, lane);
+    if (STAGES == 1) __syncthreads();
+  }
+  if (parts > 1) {
+    int width = gridDim.y / parts * D;
+    float *to = partial + ((i64)part * 2 * rows + tile.x) * width + kvHead * D;
+    storeRows(to, width, ak, scale, tile.y, warp, lane);
+    storeRows(to + (i64)rows * width, width, av, 1.f, tile.y, warp, lane);
+  } else {
+    storeRows(dk + (i64)tile.x * dks + kvHead * D, dks, ak, scale, tile.y, warp, lane);
+    storeRows(dv + (i64)tile.x * dvs + kvHead * D, dvs, av, 1.f, tile.y, warp, lane);
+  }
+}
+
+// dk and dv from the sums of several parts, in their order.
+extern "C" __global__ void attention_gradient_sum(const float *partial, int parts, int rows,
+                                                  int width, bf16 *dk, int dks, bf16 *dv, int dvs) {
+  i64 size = (i64)rows * width;
+  for (i64 at = ((i64)blockIdx.x * blockDim.x + threadIdx.x) * 4; at < 2 * size;
+       at += (i64)gridDim.x * blockDim.x * 4) {
+    float sum[4] = {0.f, 0.f, 0.f, 0.f};
+    for (int part = 0; part < parts; part++) {
+      float4 f = *reinterpret_cast<const float4 *>(partial + part * 2 * size + at);
+      sum[0] += f.x, sum[1] += f.y, sum[2] += f.z, sum[3] += f.w;
+    }
+    i64 in = at < size ? at : at - size;
+    i64 row = in / width;
+    int column = (int)(in - row * width);
+    store(at < size ? dk + row * dks + column : dv + row * dvs + column, sum);
+  }
 }
 
 // dq of 64 queries of one head a block.
@@ -361,56 +461,85 @@ extern "C" __global__ __launch_bounds__(256) void attention_gradient_q(
     const float *lse, const float *delta, const int4 *tiles, int heads, int group, int window,
     float scale, bf16 *dq, int dqs) {
   extern __shared__ __align__(16) bf16 memory[];
-  bf16 *sq = memory, *sd = sq + TILE * LD, *sk = sd + TILE * LD, *sv = sk + TILE * LD;
-  bf16 *ss = sv + TILE * LD;
+  bf16 *sq = memory, *sd = sq + TILE * LD, *sk = sd + TILE * LD, *sv = sk + STAGES * TILE * LD;
+  bf16 *sp = sv + STAGES * TILE * LD, *ss = sp + TILE * PLD;
   int4 tile = tiles[blockIdx.x];
   int head = blockIdx.y, kvHead = head / group, warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
   i64 first = tile.x - tile.z;
   int end = tile.z + tile.y;
   int begin = window > 0 ? max(0, tile.z - window + 1) / TILE * TILE : 0;
   const float c = scale * LOG2E;
+
+  auto fetch = [&](int j, int stage) {
+    loadTile<256>(sk + stage * TILE * LD, k + (first + j) * ks + kvHead * D, ks, end - j);
+    loadTile<256>(sv + stage * TILE * LD, v + (first + j) * vs + kvHead * D, vs, end - j);
+    commit();
+  };
+
   loadTile<256>(sq, q + (i64)tile.x * qs + head * D, qs, tile.y);
   loadTile<256>(sd, dOut + (i64)tile.x * ds + head * D, ds, tile.y);
-  float acc[HD / 16][4];
+  float acc[2][HD / 32][4];
+  clear(acc);
+  float rowLse[2][2], rowDelta[2][2];
 #pragma unroll
-  for (int i = 0; i < HD / 16; i++) acc[i][0] = acc[i][1] = acc[i][2] = acc[i][3] = 0.f;
-  float rowLse[2], rowDelta[2];
+  for (int m = 0; m < 2; m++)
 #pragma unroll
-  for (int h = 0; h < 2; h++) {
-    int row = (warp & 3) * 16 + (lane >> 2) + h * 8;
-    i64 at = (i64)(tile.x + row) * heads + head;
-    rowLse[h] = row < tile.y ? lse[at] * LOG2E : INF;
-    rowDelta[h] = row < tile.y ? delta[at] : 0.f;
-  }
+    for (int h = 0; h < 2; h++) {
+      int row = scoreRow(warp, lane, m, h);
+      i64 at = (i64)(tile.x + row) * heads + head;
+      rowLse[m][h] = row < tile.y ? lse[at] * LOG2E : INF;
+      rowDelta[m][h] = row < tile.y ? delta[at] : 0.f;
+    }
+  int stage = 0;
+  if (STAGES == 2) fetch(begin, 0);
   for (int j = begin; j < end; j += TILE) {
-    loadTile<256>(sk, k + (first + j) * ks + kvHead * D, ks, end - j);
-    loadTile<256>(sv, v + (first + j) * vs + kvHead * D, vs, end - j);
-    commit();
+    if (STAGES == 1) fetch(j, 0);
     await<0>();
     __syncthreads();
-    float s[4][4], dp[4][4];
-    scores(s, sq, sk, warp, lane);
-    scores(dp, sd, sv, warp, lane);
+    if (STAGES == 2 && j + TILE < end) fetch(j + TILE, stage ^ 1);
+    const bf16 *tk = sk + stage * TILE * LD, *tv = sv + stage * TILE * LD;
+    float s[2][4][4];
+    if (warp < 4) {
+      scores(s, sq, tk, warp, lane);
 #pragma unroll
-    for (int n = 0; n < 4; n++)
+      for (int m = 0; m < 2; m++)
 #pragma unroll
-      for (int h = 0; h < 2; h++) {
-        int r = (warp & 3) * 16 + (lane >> 2) + h * 8;
-        int column = (warp >> 2) * 32 + n * 8 + (lane & 3) * 2;
-        int query = tile.z + r;
-        float g[2];
+        for (int n = 0; n < 4; n++)
 #pragma unroll
-        for (int e = 0; e < 2; e++) {
-          int key = j + column + e;
-          bool sees = key <= query && (window <= 0 || key > query - window);
-          float p = sees ? exp2Fast(s[n][2 * h + e] * c - rowLse[h]) : 0.f;
-          g[e] = p * (dp[n][2 * h + e] - rowDelta[h]);
-        }
-        *reinterpret_cast<u32 *>(ss + r * PLD + column) = pack(g[0], g[1]);
-      }
+          for (int h = 0; h < 2; h++) {
+            int r = scoreRow(warp, lane, m, h), column = scoreColumn(warp, lane, n);
+            int query = tile.z + r;
+            float p[2];
+#pragma unroll
+            for (int e = 0; e < 2; e++) {
+              int key = j + column + e;
+              bool sees = key <= query && (window <= 0 || key > query - window);
+              p[e] = sees ? exp2Fast(s[m][n][2 * h + e] * c - rowLse[m][h]) : 0.f;
+            }
+            *reinterpret_cast<u32 *>(sp + r * PLD + column) = pack(p[0], p[1]);
+          }
+    } else {
+      scores(s, sd, tv, warp, lane);
+    }
     __syncthreads();
-    accumulate(acc, ss, sk, warp, lane);
+    if (warp >= 4) {
+#pragma unroll
+      for (int m = 0; m < 2; m++)
+#pragma unroll
+        for (int n = 0; n < 4; n++)
+#pragma unroll
+          for (int h = 0; h < 2; h++) {
+            int r = scoreRow(warp, lane, m, h), column = scoreColumn(warp, lane, n);
+            u32 p = *reinterpret_cast<const u32 *>(sp + r * PLD + column);
+            *reinterpret_cast<u32 *>(ss + r * PLD + column) =
+                pack(lowHalf(p) * (s[m][n][2 * h] - rowDelta[m][h]),
+                     highHalf(p) * (s[m][n][2 * h + 1] - rowDelta[m][h]));
+          }
+    }
     __syncthreads();
+    accumulate(acc, ss, tk, warp, lane);
+    if (STAGES == 1) __syncthreads();
+    else stage ^= 1;
   }
-  storeHalf(dq + (i64)tile.x * dqs + head * D, dqs, acc, scale, tile.y, warp, lane);
+  storeRows(dq + (i64)tile.x * dqs + head * D, dqs, acc, scale, tile.y, warp, lane);
 }

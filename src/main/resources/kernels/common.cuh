@@ -27,6 +27,12 @@ __device__ __forceinline__ void load(const bf16 *p, float (&f)[V]) {
     uint4 u = *reinterpret_cast<const uint4 *>(p);
     f[0] = lowHalf(u.x), f[1] = highHalf(u.x), f[2] = lowHalf(u.y), f[3] = highHalf(u.y);
     f[4] = lowHalf(u.z), f[5] = highHalf(u.z), f[6] = lowHalf(u.w), f[7] = highHalf(u.w);
+  } else if constexpr (V == 4) {
+    uint2 u = *reinterpret_cast<const uint2 *>(p);
+    f[0] = lowHalf(u.x), f[1] = highHalf(u.x), f[2] = lowHalf(u.y), f[3] = highHalf(u.y);
+  } else if constexpr (V == 2) {
+    u32 u = *reinterpret_cast<const u32 *>(p);
+    f[0] = lowHalf(u), f[1] = highHalf(u);
   } else {
 #pragma unroll
     for (int i = 0; i < V; i++) f[i] = toFloat(p[i]);
@@ -40,6 +46,12 @@ __device__ __forceinline__ void load(const float *p, float (&f)[V]) {
     float4 b = reinterpret_cast<const float4 *>(p)[1];
     f[0] = a.x, f[1] = a.y, f[2] = a.z, f[3] = a.w;
     f[4] = b.x, f[5] = b.y, f[6] = b.z, f[7] = b.w;
+  } else if constexpr (V == 4) {
+    float4 a = *reinterpret_cast<const float4 *>(p);
+    f[0] = a.x, f[1] = a.y, f[2] = a.z, f[3] = a.w;
+  } else if constexpr (V == 2) {
+    float2 a = *reinterpret_cast<const float2 *>(p);
+    f[0] = a.x, f[1] = a.y;
   } else {
 #pragma unroll
     for (int i = 0; i < V; i++) f[i] = p[i];
@@ -53,6 +65,10 @@ __device__ __forceinline__ void store(bf16 *p, const float (&f)[V]) {
     u.x = pack(f[0], f[1]), u.y = pack(f[2], f[3]);
     u.z = pack(f[4], f[5]), u.w = pack(f[6], f[7]);
     *reinterpret_cast<uint4 *>(p) = u;
+  } else if constexpr (V == 4) {
+    *reinterpret_cast<uint2 *>(p) = make_uint2(pack(f[0], f[1]), pack(f[2], f[3]));
+  } else if constexpr (V == 2) {
+    *reinterpret_cast<u32 *>(p) = pack(f[0], f[1]);
   } else {
 #pragma unroll
     for (int i = 0; i < V; i++) p[i] = toBf16(f[i]);

@@ -1,6 +1,88 @@
 // RMSNorm, forward and backward, and q/k norm with rotary positions. One warp a row (or head), fp32
 // inside. Weight gradients: each warp sums its rows into shared memory, each block writes one
-// partial row, column_sums adds those in a fixed order.
+// partial row, column_sums adds those in a fixed order. CHUNKS, where it is defined, is how many
+// times 32 lanes of 8 values make a row: the row then stays in registers and is read once.
+
+#ifdef CHUNKS
+#define EACH_CHUNK(i, c)             \
+  _Pragma("unroll") for (int i = 0, c = lane * 8; i < CHUNKS; i++, c += 256) if (c < n)
+
+__device__ __forceinline__ void unpack(uint4 u, float (&f)[8]) {
+  f[0] = lowHalf(u.x), f[1] = highHalf(u.x), f[2] = lowHalf(u.y), f[3] = highHalf(u.y);
+  f[4] = lowHalf(u.z), f[5] = highHalf(u.z), f[6] = lowHalf(u.w), f[7] = highHalf(u.w);
+}
+
+extern "C" __global__ __launch_bounds__(256) void norm_row(
+    const bf16 *x, int xs, const float *w, float eps, const bf16 *residual, int rs, bf16 *out,
+    int os, float *rstd, int rows, int n) {
+  int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5), lane = threadIdx.x & 31;
+  if (row >= rows) return;
+  x += (i64)row * xs, out += (i64)row * os;
+  uint4 in[CHUNKS], old[CHUNKS];
+  EACH_CHUNK(i, c) {
+    in[i] = *reinterpret_cast<const uint4 *>(x + c);
+    if (residual) old[i] = *reinterpret_cast<const uint4 *>(residual + (i64)row * rs + c);
+  }
+  float sum = 0.f;
+  EACH_CHUNK(i, c) {
+    float f[8];
+    unpack(in[i], f);
+#pragma unroll
+    for (int e = 0; e < 8; e++) sum += f[e] * f[e];
+  }
+  float r = rsqrtf(warpSum(sum) / n + eps);
+  if (rstd && lane == 0) rstd[row] = r;
+  EACH_CHUNK(i, c) {
+    float f[8], g[8], a[8];
+    unpack(in[i], f);
+    load(w + c, g);
+    if (residual) unpack(old[i], a);
+#pragma unroll
+    for (int e = 0; e < 8; e++) {
+      f[e] = f[e] * r * (1.f + g[e]);
+      if (residual) f[e] += a[e];
+    }
+    store(out + c, f);
+  }
+}
+
+extern "C" __global__ __launch_bounds__(256) void norm_gradient_row(
+    const bf16 *dOut, int ds, const bf16 *x, int xs, const float *w, const float *rstd, float beta,
+    bf16 *dx, int dxs, int rows, int n) {
+  int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5), lane = threadIdx.x & 31;
+  if (row >= rows) return;
+  x += (i64)row * xs, dOut += (i64)row * ds, dx += (i64)row * dxs;
+  uint4 in[CHUNKS], gradient[CHUNKS], old[CHUNKS];
+  EACH_CHUNK(i, c) {
+    in[i] = *reinterpret_cast<const uint4 *>(x + c);
+    gradient[i] = *reinterpret_cast<const uint4 *>(dOut + c);
+    if (beta != 0.f) old[i] = *reinterpret_cast<const uint4 *>(dx + c);
+  }
+  float r = rstd[row], dot = 0.f;
+  EACH_CHUNK(i, c) {
+    float f[8], d[8], g[8];
+    unpack(in[i], f);
+    unpack(gradient[i], d);
+    load(w + c, g);
+#pragma unroll
+    for (int e = 0; e < 8; e++) dot += f[e] * d[e] * (1.f + g[e]);
+  }
+  float k = warpSum(dot) * r * r * r / n;
+  EACH_CHUNK(i, c) {
+    float f[8], d[8], g[8], o[8];
+    unpack(in[i], f);
+    unpack(gradient[i], d);
+    load(w + c, g);
+    if (beta != 0.f) unpack(old[i], o);
+#pragma unroll
+    for (int e = 0; e < 8; e++) {
+      float v = d[e] * (1.f + g[e]) * r - f[e] * k;
+      f[e] = beta != 0.f ? v + beta * o[e] : v;
+    }
+    store(dx + c, f);
+  }
+}
+#else
 
 template <int V>
 __device__ void normOf(const bf16 *x, int xs, const float *w, float eps, const bf16 *residual,
@@ -112,11 +194,13 @@ extern "C" __global__ void column_sums(const float *partial, int rows, int strid
   }
 }
 
-// One warp a head of a token: heads of q, then of k, as they lie in qkv.
-extern "C" __global__ void qk_norm_rope(const bf16 *qkv, int stride, const float *qw,
-                                        const float *kw, float eps, const int *positions,
-                                        const float *rope, bf16 *q, int qs, bf16 *k, int ks,
-                                        float *rstd, int rows, int heads, int kvHeads, int dim) {
+// One warp a head of a token: heads of q, then of k, as they lie in qkv. A lane takes W neighbours
+// of each half.
+template <int W>
+__device__ void qkNormRopeOf(const bf16 *qkv, int stride, const float *qw, const float *kw,
+                             float eps, const int *positions, const float *rope, bf16 *q, int qs,
+                             bf16 *k, int ks, float *rstd, int rows, int heads, int kvHeads,
+                             int dim) {
   int all = heads + kvHeads, half = dim >> 1, lane = threadIdx.x & 31;
   i64 item = (i64)blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5);
   if (item >= (i64)rows * all) return;
@@ -126,25 +210,41 @@ extern "C" __global__ void qk_norm_rope(const bf16 *qkv, int stride, const float
   bf16 *out = h < heads ? q + (i64)t * qs + h * dim : k + (i64)t * ks + (h - heads) * dim;
   const float *cosine = rope + (i64)positions[t] * dim, *sine = cosine + half;
   float sum = 0.f;
-  for (int i = lane; i < half; i += 32) {
-    float a = toFloat(x[i]), b = toFloat(x[i + half]);
-    sum += a * a + b * b;
+  for (int i = lane * W; i < half; i += 32 * W) {
+    float a[W], b[W];
+    load(x + i, a);
+    load(x + i + half, b);
+#pragma unroll
+    for (int j = 0; j < W; j++) sum += a[j] * a[j] + b[j] * b[j];
   }
   float r = rsqrtf(warpSum(sum) / dim + eps);
   if (rstd && lane == 0) rstd[item] = r;
-  for (int i = lane; i < half; i += 32) {
-    float a = toFloat(x[i]) * r * (1.f + w[i]);
-    float b = toFloat(x[i + half]) * r * (1.f + w[i + half]);
-    out[i] = toBf16(a * cosine[i] - b * sine[i]);
-    out[i + half] = toBf16(b * cosine[i] + a * sine[i]);
+  for (int i = lane * W; i < half; i += 32 * W) {
+    float a[W], b[W], wa[W], wb[W], co[W], si[W];
+    load(x + i, a);
+    load(x + i + half, b);
+    load(w + i, wa);
+    load(w + i + half, wb);
+    load(cosine + i, co);
+    load(sine + i, si);
+#pragma unroll
+    for (int j = 0; j < W; j++) {
+      float na = a[j] * r * (1.f + wa[j]), nb = b[j] * r * (1.f + wb[j]);
+      a[j] = na * co[j] - nb * si[j];
+      b[j] = nb * co[j] + na * si[j];
+    }
+    store(out + i, a);
+    store(out + i + half, b);
   }
 }
 
 // partial: [gridDim.x, 2 * dim], q's weight gradient then k's, or null.
-extern "C" __global__ void qk_norm_rope_gradient(
-    const bf16 *dq, int dqs, const bf16 *dk, int dks, const bf16 *qkv, int stride, const float *qw,
-    const float *kw, const int *positions, const float *rope, const float *rstd, bf16 *dQkv,
-    int ds, int rows, int heads, int kvHeads, int dim, float *partial) {
+template <int W>
+__device__ void qkNormRopeGradientOf(const bf16 *dq, int dqs, const bf16 *dk, int dks,
+                                     const bf16 *qkv, int stride, const float *qw, const float *kw,
+                                     const int *positions, const float *rope, const float *rstd,
+                                     bf16 *dQkv, int ds, int rows, int heads, int kvHeads, int dim,
+                                     float *partial) {
   int all = heads + kvHeads, half = dim >> 1;
   int warps = blockDim.x >> 5, warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
   if (partial) {
@@ -161,22 +261,45 @@ extern "C" __global__ void qk_norm_rope_gradient(
     float *mine = partialSums + warp * 2 * dim + (h < heads ? 0 : dim);
     const float *cosine = rope + (i64)positions[t] * dim, *sine = cosine + half;
     float r = rstd[item], dot = 0.f;
-    for (int i = lane; i < half; i += 32) {
-      float da = toFloat(d[i]), db = toFloat(d[i + half]);
-      float ga = da * cosine[i] + db * sine[i], gb = db * cosine[i] - da * sine[i];
-      dot += ga * (1.f + w[i]) * toFloat(x[i]) + gb * (1.f + w[i + half]) * toFloat(x[i + half]);
+    for (int i = lane * W; i < half; i += 32 * W) {
+      float a[W], b[W], da[W], db[W], wa[W], wb[W], co[W], si[W];
+      load(x + i, a);
+      load(x + i + half, b);
+      load(d + i, da);
+      load(d + i + half, db);
+      load(w + i, wa);
+      load(w + i + half, wb);
+      load(cosine + i, co);
+      load(sine + i, si);
+#pragma unroll
+      for (int j = 0; j < W; j++) {
+        float ga = da[j] * co[j] + db[j] * si[j], gb = db[j] * co[j] - da[j] * si[j];
+        dot += ga * (1.f + wa[j]) * a[j] + gb * (1.f + wb[j]) * b[j];
+      }
     }
     float k = warpSum(dot) * r * r * r / dim;
-    for (int i = lane; i < half; i += 32) {
-      float da = toFloat(d[i]), db = toFloat(d[i + half]);
-      float ga = da * cosine[i] + db * sine[i], gb = db * cosine[i] - da * sine[i];
-      float a = toFloat(x[i]), b = toFloat(x[i + half]);
-      if (partial) {
-        mine[i] += ga * a * r;
-        mine[i + half] += gb * b * r;
+    for (int i = lane * W; i < half; i += 32 * W) {
+      float a[W], b[W], da[W], db[W], wa[W], wb[W], co[W], si[W];
+      load(x + i, a);
+      load(x + i + half, b);
+      load(d + i, da);
+      load(d + i + half, db);
+      load(w + i, wa);
+      load(w + i + half, wb);
+      load(cosine + i, co);
+      load(sine + i, si);
+#pragma unroll
+      for (int j = 0; j < W; j++) {
+        float ga = da[j] * co[j] + db[j] * si[j], gb = db[j] * co[j] - da[j] * si[j];
+        if (partial) {
+          mine[i + j] += ga * a[j] * r;
+          mine[i + j + half] += gb * b[j] * r;
+        }
+        a[j] = ga * (1.f + wa[j]) * r - a[j] * k;
+        b[j] = gb * (1.f + wb[j]) * r - b[j] * k;
       }
-      out[i] = toBf16(ga * (1.f + w[i]) * r - a * k);
-      out[i + half] = toBf16(gb * (1.f + w[i + half]) * r - b * k);
+      store(out + i, a);
+      store(out + i + half, b);
     }
   }
   if (partial) {
@@ -188,3 +311,24 @@ extern "C" __global__ void qk_norm_rope_gradient(
     }
   }
 }
+
+#define QK_NORM_ROPE(W)                                                                         \
+  extern "C" __global__ void qk_norm_rope_##W(                                                  \
+      const bf16 *qkv, int stride, const float *qw, const float *kw, float eps,                 \
+      const int *positions, const float *rope, bf16 *q, int qs, bf16 *k, int ks, float *rstd,   \
+      int rows, int heads, int kvHeads, int dim) {                                              \
+    qkNormRopeOf<W>(qkv, stride, qw, kw, eps, positions, rope, q, qs, k, ks, rstd, rows, heads, \
+                    kvHeads, dim);                                                              \
+  }                                                                                             \
+  extern "C" __global__ void qk_norm_rope_gradient_##W(                                         \
+      const bf16 *dq, int dqs, const bf16 *dk, int dks, const bf16 *qkv, int stride,            \
+      const float *qw, const float *kw, const int *positions, const float *rope,                \
+      const float *rstd, bf16 *dQkv, int ds, int rows, int heads, int kvHeads, int dim,         \
+      float *partial) {                                                                         \
+    qkNormRopeGradientOf<W>(dq, dqs, dk, dks, qkv, stride, qw, kw, positions, rope, rstd, dQkv, \
+                            ds, rows, heads, kvHeads, dim, partial);                            \
+  }
+QK_NORM_ROPE(4)
+QK_NORM_ROPE(2)
+QK_NORM_ROPE(1)
+#endif

@@ -8,6 +8,7 @@ import dev.reckoner.gemma.PackedBatch;
 import dev.reckoner.gemma.Parameters;
 import dev.reckoner.gemma.TrainingPass;
 import dev.reckoner.tensor.AdamW;
+import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Indices;
 import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Precision;
@@ -25,9 +26,12 @@ import java.util.SplittableRandom;
  * Times training steps of named shapes with random weights, and single operations. {@code --model
  * bundled|270m|1b|4b}, {@code --mode full|qlora}, {@code --sequences N}, {@code --length N}, {@code
  * --supervised PERCENT}, {@code --recompute}, {@code --steps N}; {@code --operations} times the
- * operations of that shape instead. Medians, after warm-up.
+ * operations of that shape instead, {@code --profile} tells how a step's time divides among its
+ * operations. Medians, after warm-up.
  */
 public final class CudaBench {
+  private static final int PROFILED_STEPS = 4;
+
   private CudaBench() {}
 
   static GemmaConfig shape(String name) {
@@ -77,6 +81,7 @@ public final class CudaBench {
     int steps = 12;
     boolean recompute = false;
     boolean operations = false;
+    boolean profile = false;
     for (int i = 0; i < args.length; i++) {
       switch (args[i]) {
         case "--model" -> model = args[++i];
@@ -87,6 +92,7 @@ public final class CudaBench {
         case "--steps" -> steps = Integer.parseInt(args[++i]);
         case "--recompute" -> recompute = true;
         case "--operations" -> operations = true;
+        case "--profile" -> profile = true;
         default -> throw new IllegalArgumentException("unknown option " + args[i]);
       }
     }
@@ -97,7 +103,7 @@ public final class CudaBench {
         operations(b, c, sequences, length);
       } else {
         PackedBatch batch = batch(c, sequences, length, supervised);
-        train(b, c, model, mode, batch, sequences, recompute, steps);
+        train(b, profile ? new Profile(b) : null, c, model, mode, batch, sequences, recompute, steps);
       }
     } catch (CudaException e) {
       System.out.println(e.getMessage());
@@ -125,7 +131,8 @@ public final class CudaBench {
   }
 
   private static void train(
-      CudaBackend b,
+      CudaBackend device,
+      Profile profile,
       GemmaConfig c,
       String name,
       String mode,
@@ -133,6 +140,7 @@ public final class CudaBench {
       int sequences,
       boolean recompute,
       int steps) {
+    Backend b = profile == null ? device : profile.backend();
     boolean full = mode.equals("full");
     try (Gemma3 model =
             full
@@ -146,16 +154,11 @@ public final class CudaBench {
           Tensor v = b.floats(1, p.size())) {
         double[] seconds = new double[steps];
         double[] losses = new double[steps];
-        b.resetPeakMemory();
+        device.resetPeakMemory();
         for (int i = 0; i < steps; i++) {
           b.synchronize();
           long start = System.nanoTime();
-          b.fill(p.gradients(), 0);
-          float[] rowLosses = pass.accumulate(batch, i);
-          double norm = Math.sqrt(b.sumOfSquares(p.gradients()));
-          AdamW step = new AdamW(3e-4f, 0.9f, 0.95f, 1e-8f, 0.1f, i + 1L);
-          b.adamW(
-              p.values(), p.gradients(), m, v, step, (float) Math.min(1, 1 / norm));
+          float[] rowLosses = step(b, pass, batch, m, v, i);
           if (full) {
             model.refresh();
           } else {
@@ -189,11 +192,29 @@ public final class CudaBench {
             warm[warm.length - 1] * 1e3,
             t / median,
             flop / median / 1e12,
-            b.peakMemory() / (double) (1L << 30),
+            device.peakMemory() / (double) (1L << 30),
             losses[0],
             losses[steps - 1]);
+        if (profile != null) {
+          profile.start();
+          for (int i = 0; i < PROFILED_STEPS; i++) {
+            step(b, pass, batch, m, v, steps + i);
+          }
+          profile.print(PROFILED_STEPS);
+        }
       }
     }
+  }
+
+  private static float[] step(
+      Backend b, TrainingPass pass, PackedBatch batch, Tensor m, Tensor v, int i) {
+    Parameters p = pass.parameters();
+    b.fill(p.gradients(), 0);
+    float[] rowLosses = pass.accumulate(batch, i);
+    double norm = Math.sqrt(b.sumOfSquares(p.gradients()));
+    AdamW step = new AdamW(3e-4f, 0.9f, 0.95f, 1e-8f, 0.1f, i + 1L);
+    b.adamW(p.values(), p.gradients(), m, v, step, (float) Math.min(1, 1 / norm));
+    return rowLosses;
   }
 
   /** Useful work of a step: products and attention forward and backward, without recomputation. */

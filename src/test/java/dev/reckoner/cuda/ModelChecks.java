@@ -66,7 +66,7 @@ final class ModelChecks {
 
   static List<Check> all(long seed) {
     List<Check> checks = new ArrayList<>();
-    for (int headDim : new int[] {64, 128}) {
+    for (int headDim : new int[] {64, 128, 256}) {
       GemmaConfig config = config(headDim);
       PackedBatch batch = batch(new SplittableRandom(seed), 512, 100, 33, 190);
       String size = "3 layers, heads of " + headDim;

@@ -30,9 +30,13 @@ final class Attention {
     return kernels.get(FILE, List.of("D=" + headDim, "VECTOR=" + (vector ? 1 : 0)), name);
   }
 
+  private static int padded(int headDim) {
+    return (headDim + 63) / 64 * 64;
+  }
+
   /** Bytes of {@code tiles} shared tiles of a head and {@code products} of 64 by 64. */
   private static int sharedBytes(int headDim, int tiles, int products) {
-    int padded = (headDim + 31) / 32 * 32 + 8;
+    int padded = padded(headDim) + 8;
     return 2 * TILE * (tiles * padded + products * (TILE + 8));
   }
 
@@ -132,27 +136,73 @@ final class Attention {
           .i(q.rows())
           .i(heads)
           .launch((int) ((items + 7) / 8), 1, 256, 0);
-      for (boolean ofKeys : new boolean[] {true, false}) {
-        CudaIndices tiles = ofKeys ? sequences.keyTiles() : sequences.queryTiles();
-        kernels
-            .call(kernel(ofKeys ? "attention_gradient_kv" : "attention_gradient_q", headDim, all))
-            .t(dOut)
-            .t(q)
-            .t(k)
-            .t(v)
+      int shared = sharedBytes(headDim, padded(headDim) > 128 ? 6 : 4, 2);
+      CudaIndices tiles = sequences.queryTiles();
+      gradient("attention_gradient_q", headDim, all)
+          .p(logSumExp.address())
+          .p(delta.address())
+          .p(tiles.address())
+          .i(heads)
+          .i(heads / kvHeads)
+          .i(window)
+          .f(scale)
+          .t(dq)
+          .launch(tiles.size() / 4, heads, 256, shared);
+      CudaIndices keys = sequences.keyTiles();
+      int parts = parts(keys.size() / 4 * kvHeads, heads / kvHeads, dk, dv);
+      try (CudaTensor partial =
+          parts == 1
+              ? null
+              : CudaTensor.allocate(device, parts * 2 * k.rows(), k.columns(), true)) {
+        gradient("attention_gradient_kv", headDim, all)
             .p(logSumExp.address())
             .p(delta.address())
-            .p(tiles.address())
+            .p(keys.address())
             .i(heads)
             .i(heads / kvHeads)
             .i(window)
-            .f(scale);
-        if (ofKeys) {
-          kernels.t(dk).t(dv).launch(tiles.size() / 4, kvHeads, 256, sharedBytes(headDim, 4, 2));
-        } else {
-          kernels.t(dq).launch(tiles.size() / 4, heads, 256, sharedBytes(headDim, 4, 1));
+            .f(scale)
+            .t(dk)
+            .t(dv)
+            .p(CudaTensor.addressOf(partial))
+            .i(parts)
+            .i(k.rows())
+            .launch(keys.size() / 4, kvHeads * parts, 256, shared);
+        if (parts > 1) {
+          kernels
+              .call(kernel("attention_gradient_sum", headDim, all))
+              .p(partial.address())
+              .i(parts)
+              .i(k.rows())
+              .i(k.columns())
+              .t(dk)
+              .t(dv)
+              .launchEach(dk.size() / 2);
         }
       }
     }
+  }
+
+  /** The arguments that both halves of the gradient begin with: dOut, q, k and v. */
+  private Kernels gradient(String name, int headDim, CudaTensor... all) {
+    return kernels.call(kernel(name, headDim, all)).t(all[0]).t(all[1]).t(all[2]).t(all[3]);
+  }
+
+  /**
+   * Into how many parts the query heads of a group are divided, so that there are several blocks for
+   * each multiprocessor: their work differs with the queries that see a key, and few large blocks
+   * would wait for the longest.
+   */
+  private int parts(int blocks, int group, CudaTensor dk, CudaTensor dv) {
+    if (!dk.isVector() || !dv.isVector() || dk.columns() % 4 != 0) {
+      return 1;
+    }
+    int parts = 1;
+    while (parts < group && blocks * parts < 4 * device.multiprocessors()) {
+      do {
+        parts++;
+      } while (group % parts != 0);
+    }
+    return parts;
   }
 }

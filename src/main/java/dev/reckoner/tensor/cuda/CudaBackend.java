@@ -29,6 +29,7 @@ public final class CudaBackend implements Backend {
   private static final int NORM_WARPS = 8;
   private static final int SUM_BLOCKS = 1024;
   private static final int LARGEST_SHARED = 200 << 10;
+  private static final int MOST_CHUNKS = 10;
 
   private final Device device;
   private final Kernels kernels;
@@ -463,8 +464,7 @@ public final class CudaBackend implements Backend {
         width(in.columns(), in, to) == 8
             && (w.address() & 15) == 0
             && (residual == null || residual.isVector());
-    kernels
-        .call("norm", vector ? "norm_8" : "norm_1")
+    rowKernel("norm", vector, in.columns(), true)
         .t(in)
         .p(w.address())
         .f(eps)
@@ -475,6 +475,15 @@ public final class CudaBackend implements Backend {
         .i(in.rows())
         .i(in.columns())
         .launch((in.rows() + NORM_WARPS - 1) / NORM_WARPS, 1, NORM_WARPS * 32, 0);
+  }
+
+  /** The kernel that keeps a row of {@code n} in registers where it can, else one that loops. */
+  private Kernels rowKernel(String name, boolean vector, int n, boolean registers) {
+    int chunks = (n + 255) / 256;
+    if (vector && registers && chunks <= MOST_CHUNKS) {
+      return kernels.call(kernels.get("norm", List.of("CHUNKS=" + chunks), name + "_row"));
+    }
+    return kernels.call("norm", name + (vector ? "_8" : "_1"));
   }
 
   @Override
@@ -496,8 +505,7 @@ public final class CudaBackend implements Backend {
     int blocks = dWeight == null ? all : Math.min(all, device.multiprocessors() * 2);
     try (CudaTensor partial =
         dWeight == null ? null : CudaTensor.allocate(device, blocks, n, true)) {
-      kernels
-          .call("norm", vector ? "norm_gradient_8" : "norm_gradient_1")
+      rowKernel("norm_gradient", vector, n, partial == null)
           .t(d)
           .t(in)
           .p(w.address())
@@ -529,6 +537,16 @@ public final class CudaBackend implements Backend {
 
   // ---- attention
 
+  /** Neighbours of a half head that a lane moves at once: as many as keep 32 lanes at work. */
+  private static int headWidth(int dim, Tensor qWeight, Tensor kWeight, CudaTensor... moved) {
+    int width = dim % 256 == 0 ? 4 : dim % 128 == 0 ? 2 : 1;
+    boolean vector = ((CudaTensor.addressOf(qWeight) | CudaTensor.addressOf(kWeight)) & 15) == 0;
+    for (CudaTensor t : moved) {
+      vector &= t.isVector();
+    }
+    return vector ? width : 1;
+  }
+
   @Override
   public void qkNormRope(
       Tensor qkv,
@@ -545,8 +563,9 @@ public final class CudaBackend implements Backend {
     int heads = q.columns() / dim;
     int kvHeads = k.columns() / dim;
     long items = (long) in.rows() * (heads + kvHeads);
+    int width = headWidth(dim, qWeight, kWeight, in, CudaTensor.of(q), CudaTensor.of(k));
     kernels
-        .call("norm", "qk_norm_rope")
+        .call("norm", "qk_norm_rope_" + width)
         .t(in)
         .p(CudaTensor.addressOf(qWeight))
         .p(CudaTensor.addressOf(kWeight))
@@ -580,6 +599,8 @@ public final class CudaBackend implements Backend {
     int dim = rope.columns();
     int heads = dq.columns() / dim;
     int kvHeads = dk.columns() / dim;
+    CudaTensor[] moved = {in, CudaTensor.of(dq), CudaTensor.of(dk), CudaTensor.of(dQkv)};
+    int width = headWidth(dim, qWeight, kWeight, moved);
     boolean weights = dqWeight != null || dkWeight != null;
     long items = (long) in.rows() * (heads + kvHeads);
     int all = (int) ((items + NORM_WARPS - 1) / NORM_WARPS);
@@ -587,7 +608,7 @@ public final class CudaBackend implements Backend {
     try (CudaTensor partial =
         weights ? CudaTensor.allocate(device, blocks, 2 * dim, true) : null) {
       kernels
-          .call("norm", "qk_norm_rope_gradient")
+          .call("norm", "qk_norm_rope_gradient_" + width)
           .t(CudaTensor.activation(dq))
           .t(CudaTensor.activation(dk))
           .t(in)
