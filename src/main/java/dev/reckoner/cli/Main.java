@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {DemoCommand.class, StartCommand.class, CorpusCommand.class, FitCommand.class, ScoreCommand.class})
+    subcommands = {DemoCommand.class, StartCommand.class, CorpusCommand.class, FitCommand.class, ScoreCommand.class, TrainCommand.class, EvaluateCommand.class, AdaptersCommand.class, VerifyLedgerCommand.class})
 public final class Main implements Runnable {
 
   private static final Logger LOG = Logger.getLogger(Main.class);

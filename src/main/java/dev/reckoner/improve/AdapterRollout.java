@@ -37,6 +37,8 @@ public class AdapterRollout {
 
   private static final Logger LOG = Logger.getLogger(AdapterRollout.class);
 
+  private static final String SERVING = "serving";
+
   /** Before events are taken in. */
   private static final int EARLY = 500;
 
@@ -62,7 +64,10 @@ public class AdapterRollout {
   public synchronized Outcome apply(AdapterRelease release) {
     Outcome outcome = outcome(release);
     switch (outcome) {
-      case Outcome.Swapped swapped -> LOG.infof("serving %s", name(swapped.adapterId()));
+      case Outcome.Swapped swapped -> {
+        LOG.infof("serving %s", name(swapped.adapterId()));
+        remember(swapped.adapterId());
+      }
       case Outcome.AlreadyServing serving -> LOG.debugf("%s serves already", serving.adapterId());
       case Outcome.Refused refused ->
           LOG.errorf("refused %s: %s", name(refused.adapterId()), refused.reason());
@@ -122,6 +127,26 @@ public class AdapterRollout {
     }
     files.write(directory);
     return directory;
+  }
+
+  /** The adapter that a process with this data directory served last; empty for the base. */
+  public static Optional<String> incumbent(Path dataDir) {
+    try {
+      String id = Files.readString(dataDir.resolve("adapters").resolve(SERVING)).strip();
+      return id.equals(AdapterRelease.BASE) ? Optional.empty() : Optional.of(id);
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
+  /** For whoever looks at the data directory without a database. */
+  private void remember(String id) {
+    try {
+      Files.createDirectories(adapters);
+      Files.writeString(adapters.resolve(SERVING), id + "\n");
+    } catch (IOException e) {
+      LOG.warnf("%s could not be written: %s", adapters.resolve(SERVING), e.getMessage());
+    }
   }
 
   private static Optional<String> readable(Path directory) {

@@ -1,0 +1,227 @@
+package dev.reckoner.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.reckoner.evaluation.Comparison;
+import dev.reckoner.evaluation.EvaluationReport;
+import dev.reckoner.evaluation.Evaluator;
+import dev.reckoner.evaluation.Measurement;
+import dev.reckoner.evaluation.ReasonerSolver;
+import dev.reckoner.evaluation.Suite;
+import dev.reckoner.evaluation.Suites;
+import dev.reckoner.gemma.LoraAdapter;
+import dev.reckoner.improve.AdapterRollout;
+import dev.reckoner.inference.BundledModel;
+import dev.reckoner.inference.InferenceEngine;
+import dev.reckoner.inference.Reasoner;
+import dev.reckoner.tensor.Precision;
+import dev.reckoner.tensor.backends.Backends;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Measures a model, with or without an adapter, and sets it beside another. */
+@Command(
+    name = "evaluate",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Puts suites to the model as it serves and prints metrics with 95%% intervals.",
+      "With --against, a second adapter answers the same problems, and the difference is tested in"
+          + " pairs. Needs no database and no broker."
+    })
+final class EvaluateCommand implements Callable<Integer> {
+
+  private static final String BASE = "base";
+  private static final String INCUMBENT = "incumbent";
+  private static final int BATCH = 16;
+
+  @Option(
+      names = "--suite",
+      paramLabel = "NAME|FILE",
+      description =
+          "synthetic (the default), a suite file, or a FinQA, TAT-QA or ConvFinQA file; may be"
+              + " repeated.")
+  List<String> suites = List.of("synthetic");
+
+  @Option(
+      names = "--limit",
+      defaultValue = "200",
+      paramLabel = "N",
+      description = "The first N problems of each suite (default: ${DEFAULT-VALUE}).")
+  int limit;
+
+  @Option(
+      names = "--gold-evidence",
+      description = "Of published data sets: only the rows and sentences that the answer needs.")
+  boolean goldEvidence;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      description = "A Gemma 3 checkpoint (default: the bundled model).")
+  Path model;
+
+  @Option(
+      names = "--adapter",
+      paramLabel = "DIR|ID",
+      description =
+          "A PEFT adapter, or the id of one that this data directory holds; base for none (default:"
+              + " the adapter that serves).")
+  String adapter;
+
+  @Option(
+      names = "--against",
+      paramLabel = "DIR|ID",
+      description = "What to compare it with: as --adapter; incumbent is the adapter that serves.")
+  String against;
+
+  @Option(names = "--json", description = "Print JSON with every grade instead of a table.")
+  boolean json;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description = "Also write results.json and results.md there.")
+  Path out;
+
+  @Option(
+      names = "--backend",
+      defaultValue = "auto",
+      description = Backends.NAMES + " (default: ${DEFAULT-VALUE}).")
+  String backend;
+
+  @Option(
+      names = "--precision",
+      defaultValue = "NF4",
+      description = "NF4, BF16 or FP32 (default: ${DEFAULT-VALUE}).")
+  Precision precision;
+
+  @Option(
+      names = "--max-tokens",
+      defaultValue = "512",
+      description = "Longest answer (default: ${DEFAULT-VALUE}).")
+  int maxTokens;
+
+  @Option(
+      names = "--data-dir",
+      paramLabel = "DIR",
+      description = "Where ids of adapters are looked up (default: $RECKONER_DATA_DIR, else"
+          + " .reckoner).")
+  Path dataDir;
+
+  /** An adapter to measure. */
+  private record Contender(String name, Optional<Path> directory) {}
+
+  @Override
+  public Integer call() throws IOException, InterruptedException {
+    ServerOptions directories = new ServerOptions();
+    directories.dataDir = dataDir;
+    Path data = directories.dataDirectory();
+    List<Suite> opened =
+        suites.stream().map(name -> Suites.open(name, limit, goldEvidence)).toList();
+    Contender candidate = contender(adapter == null ? INCUMBENT : adapter, data);
+    Optional<Contender> other = Optional.ofNullable(against).map(name -> contender(name, data));
+    Path checkpoint =
+        model != null ? model : BundledModel.directory(data.resolve("model-cache"));
+    List<Measurement> measurements = new ArrayList<>();
+    List<Comparison> comparisons = new ArrayList<>();
+    try (Progress progress = new Progress(System.err, false)) {
+      progress.phase("loading");
+      try (Reasoner reasoner =
+          Reasoner.open(
+              checkpoint,
+              Backends.open(backend, OptionalInt.empty()),
+              precision,
+              new InferenceEngine.Limits(BATCH, 4 * BATCH, 512, 4))) {
+        for (Suite suite : opened) {
+          Measurement second = null;
+          if (other.isPresent()) {
+            second = measure(reasoner, suite, other.get(), progress);
+            measurements.add(second);
+          }
+          Measurement first = measure(reasoner, suite, candidate, progress);
+          measurements.add(first);
+          if (second != null) {
+            comparisons.add(Comparison.of(second, first));
+          }
+        }
+      }
+    }
+    ObjectNode results = EvaluationReport.json(measurements, comparisons, true);
+    String table = EvaluationReport.markdown(measurements, comparisons);
+    if (out != null) {
+      Files.createDirectories(out);
+      Files.writeString(out.resolve("results.json"), results.toPrettyString() + "\n");
+      Files.writeString(out.resolve("results.md"), table);
+    }
+    System.out.println(json ? new ObjectMapper().writeValueAsString(results) : table.strip());
+    return 0;
+  }
+
+  private Measurement measure(
+      Reasoner reasoner, Suite suite, Contender contender, Progress progress)
+      throws InterruptedException {
+    LoraAdapter loaded = contender.directory().map(reasoner::load).orElse(null);
+    try {
+      progress.phase(suite.name(), suite.problems().size());
+      Reasoner.Options options =
+          new Reasoner.Options(
+              Reasoner.Options.DEFAULT.sampler(), maxTokens, Reasoner.Options.DEFAULT.timeLimit());
+      return new Evaluator(2 * BATCH)
+          .measure(
+              suite,
+              contender.name(),
+              new ReasonerSolver(reasoner, loaded, options),
+              done -> {
+                synchronized (progress) {
+                  progress.at(done);
+                }
+              });
+    } finally {
+      if (loaded != null) {
+        reasoner.engine().retire(loaded);
+      }
+    }
+  }
+
+  private static Contender contender(String name, Path data) {
+    if (name.equals(BASE)) {
+      return new Contender(BASE, Optional.empty());
+    }
+    if (name.equals(INCUMBENT)) {
+      return AdapterRollout.incumbent(data)
+          .map(id -> new Contender(id, Optional.of(data.resolve("adapters").resolve(id))))
+          .orElse(new Contender(BASE, Optional.empty()));
+    }
+    Path directory = Path.of(name);
+    if (Files.isDirectory(directory)) {
+      return new Contender(
+          directory.toAbsolutePath().normalize().getFileName().toString(), Optional.of(directory));
+    }
+    Path known = data.resolve("adapters").resolve(name);
+    if (Files.isDirectory(known)) {
+      return new Contender(name, Optional.of(known));
+    }
+    try (Stream<Path> runs = Files.walk(data.resolve("runs"), 2)) {
+      return runs.filter(path -> path.endsWith(name))
+          .findFirst()
+          .map(path -> new Contender(name, Optional.of(path)))
+          .orElseThrow(() -> unknown(name, data));
+    } catch (IOException e) {
+      throw unknown(name, data);
+    }
+  }
+
+  private static UserException unknown(String name, Path data) {
+    return new UserException(
+        "there is no adapter %s, neither a directory nor an id in %s".formatted(name, data));
+  }
+}

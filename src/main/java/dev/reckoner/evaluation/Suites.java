@@ -1,0 +1,64 @@
+package dev.reckoner.evaluation;
+
+import dev.reckoner.corpus.FilingFile;
+import dev.reckoner.corpus.Problem;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Suites by the name that a user gives. */
+public final class Suites {
+
+  private static final String PACK = "finance";
+
+  private Suites() {}
+
+  /**
+   * Opens a suite.
+   *
+   * @param name {@code synthetic}, a suite file (JSON Lines, see {@link SuiteFile}), or a FinQA,
+   *     TAT-QA or ConvFinQA file as distributed, plain or gzip, of which the problems stay whose
+   *     answer is a figure, yes, no, or missing
+   * @param limit the first problems
+   * @param goldEvidence of a data set that says where its answers stand: only that evidence
+   * @throws SuiteException one line
+   */
+  public static Suite open(String name, int limit, boolean goldEvidence) {
+    if (name.equals(SyntheticSuite.NAME)) {
+      return SyntheticSuite.of(PACK, SyntheticSuite.SEED, limit);
+    }
+    Path file = Path.of(name);
+    if (!Files.isRegularFile(file)) {
+      throw new SuiteException(
+          "there is no suite " + name + "; name synthetic, or a file of problems");
+    }
+    try {
+      if (isSuiteFile(file)) {
+        return SuiteFile.read(file).limited(limit);
+      }
+      List<Problem> problems =
+          FilingFile.read(file).stream()
+              .filter(Grader::gradable)
+              .map(problem -> goldEvidence ? problem.focused() : problem)
+              .limit(limit)
+              .toList();
+      String base = file.getFileName().toString().replaceFirst("\\.jsonl?(\\.gz)?$", "");
+      Path parent = file.toAbsolutePath().getParent().getFileName();
+      return Suite.of(parent + "-" + base + (goldEvidence ? "-gold" : ""), problems);
+    } catch (IOException e) {
+      throw new SuiteException(file + " cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  private static boolean isSuiteFile(Path file) throws IOException {
+    if (!file.toString().endsWith(".jsonl")) {
+      return false;
+    }
+    try (BufferedReader reader = Files.newBufferedReader(file)) {
+      String line = reader.readLine();
+      return line != null && line.contains("\"gold\"") && line.contains("\"evidence\"");
+    }
+  }
+}
