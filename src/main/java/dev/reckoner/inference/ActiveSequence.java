@@ -66,7 +66,7 @@ final class ActiveSequence {
    * The next {@code n} tokens for the cache. Logits are wanted behind the last one there is; only
    * those of the allowed tokens where these are few.
    */
-  Segment segment(int n, int vocabulary) {
+  Segment segment(int n) {
     int from = cache.length();
     int[] prompt = request.prompt();
     int[] tokens;
@@ -80,9 +80,8 @@ final class ActiveSequence {
       System.arraycopy(written, 0, tokens, prompt.length - from, from + n - prompt.length);
     }
     boolean last = n == pending();
-    boolean few = last && transcript.allowed().length <= vocabulary / 4;
-    return new Segment(
-        cache, tokens, request.adapter(), last ? 1 : 0, few ? transcript.allowed() : null);
+    int[] rows = last && request.constraint() != null ? transcript.allowed() : null;
+    return new Segment(cache, tokens, request.adapter(), last ? 1 : 0, rows);
   }
 
   /**
@@ -92,26 +91,21 @@ final class ActiveSequence {
    * @return why the generation ended, or {@code null} where it goes on
    */
   FinishReason pick(float[] logits) {
-    int[] allowed = transcript.allowed();
-    float[] scores = logits;
-    if (logits.length != allowed.length) {
-      scores = new float[allowed.length];
-      for (int i = 0; i < allowed.length; i++) {
-        scores[i] = logits[allowed[i]];
-      }
-    }
-    requireFinite(scores);
-    int picked = request.sampler().pick(scores, scores.length, random);
+    requireFinite(logits);
+    Candidates candidates = transcript.candidates(logits);
+    int n = candidates.ids().length;
+    int picked = request.sampler().pick(candidates.logits(), n, random);
+    int token = candidates.ids()[picked];
     choices.add(
         new Choice(
-            allowed[picked],
+            token,
             transcript.length(),
-            Sampler.logProbability(scores, scores.length, picked),
-            allowed.length));
-    if (transcript.isEnd(allowed[picked])) {
+            Sampler.logProbability(candidates.logits(), n, picked),
+            n));
+    if (transcript.isEnd(token)) {
       return FinishReason.STOP;
     }
-    transcript.append(allowed[picked]);
+    transcript.append(token);
     int keep = request.prompt().length + transcript.stable();
     if (cache.length() > keep) {
       cache.truncate(keep);
@@ -125,7 +119,7 @@ final class ActiveSequence {
     if (transcript.count() > request.maxTokens()) {
       return FinishReason.LENGTH; // forced text went beyond it
     }
-    if (transcript.allowed().length > 0) {
+    if (transcript.allowed() == null || transcript.allowed().length > 0) {
       return null;
     }
     return transcript.complete() ? FinishReason.STOP : FinishReason.LENGTH;

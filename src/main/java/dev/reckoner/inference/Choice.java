@@ -8,6 +8,6 @@ package dev.reckoner.inference;
  * @param offset where its text starts in the generation, in characters
  * @param logProbability natural logarithm of its probability at temperature 1 among the tokens
  *     allowed there; without a constraint, among all tokens
- * @param allowed how many tokens were allowed
+ * @param allowed how many tokens were allowed and not hopeless ({@link Transcript#candidates})
  */
 public record Choice(int token, int offset, double logProbability, int allowed) {}

@@ -321,7 +321,6 @@ public final class InferenceEngine implements AutoCloseable {
    * always moves on, prompts share the chunk in the order of their arrival.
    */
   private void plan(List<ActiveSequence> taking, List<Segment> segments) {
-    int vocabularySize = model.config().vocabulary();
     int room = limits.chunk();
     Set<PrefixCache.Key> underWay = new HashSet<>();
     for (ActiveSequence sequence : active) {
@@ -335,7 +334,7 @@ public final class InferenceEngine implements AutoCloseable {
       }
       if (n > 0) {
         taking.add(sequence);
-        segments.add(sequence.segment(n, vocabularySize));
+        segments.add(sequence.segment(n));
       }
     }
   }

@@ -86,11 +86,14 @@ final class TokenTrie {
   /**
    * The tokens whose every character {@code state} allows, ascending.
    *
-   * @return token ids; empty where the constraint allows no writable piece
+   * @return token ids, empty where the constraint allows no writable piece; {@code null} where there
+   *     are more than {@code most}
    */
-  int[] allowed(TextConstraint.State state) {
-    Walk walk = new Walk();
-    walk.below(0, state);
+  int[] allowed(TextConstraint.State state, int most) {
+    Walk walk = new Walk(most);
+    if (!walk.below(0, state)) {
+      return null;
+    }
     int[] ids = Arrays.copyOf(walk.found, walk.count);
     Arrays.sort(ids);
     return ids;
@@ -116,25 +119,35 @@ final class TokenTrie {
   }
 
   private final class Walk {
-    int[] found = new int[256];
+    final int most;
+    int[] found = new int[64];
     int count;
 
-    void below(int parent, TextConstraint.State state) {
+    Walk(int most) {
+      this.most = most;
+    }
+
+    /** False once there are too many. */
+    boolean below(int parent, TextConstraint.State state) {
       for (int at = child[parent]; at != NONE; at = sibling[at]) {
         TextConstraint.State after = state.next(character[at]);
         if (after == null) {
           continue;
         }
         if (token[at] != NONE) {
+          if (count == most) {
+            return false;
+          }
           if (count == found.length) {
             found = Arrays.copyOf(found, count * 2);
           }
           found[count++] = token[at];
         }
-        if (child[at] != NONE) {
-          below(at, after);
+        if (child[at] != NONE && !below(at, after)) {
+          return false;
         }
       }
+      return true;
     }
   }
 }

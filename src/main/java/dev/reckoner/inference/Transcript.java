@@ -27,6 +27,9 @@ final class Transcript {
   private final Vocabulary vocabulary;
   private static final int[] NONE = {};
 
+  /** How far below the best allowed token, in nats, a token is not worth looking at. */
+  private static final float REACH = 24;
+
   private final int limit;
   private final boolean constrained;
   private final StringBuilder text = new StringBuilder();
@@ -103,9 +106,68 @@ final class Transcript {
     return constrained && state.accepting();
   }
 
-  /** The ids the model picks from next, ascending; empty at the end of the text or limit. */
+  /**
+   * The ids the model picks from next, ascending; empty at the end of the text or limit, {@code
+   * null} where they are too many to list.
+   */
   int[] allowed() {
     return allowed;
+  }
+
+  /**
+   * What to pick from.
+   *
+   * <p>In running text nearly every token is allowed, and to ask the constraint about a whole
+   * vocabulary would take longer than the model. So the likely tokens are asked about first, and
+   * those more than {@value #REACH} nats below the best allowed one never are: even with 262,144 of
+   * them they would share less than 1e-5 of the probability.
+   *
+   * @param logits of {@link #allowed}, or of the whole vocabulary
+   */
+  Candidates candidates(float[] logits) {
+    if (allowed != null) {
+      return logits.length == allowed.length
+          ? new Candidates(allowed, logits)
+          : Candidates.of(allowed, logits);
+    }
+    int[] free = vocabulary.free();
+    float top = Float.NEGATIVE_INFINITY;
+    for (int id : free) {
+      top = Math.max(top, logits[id]);
+    }
+    int[] ids = new int[64];
+    int found = 0;
+    float best = Float.NEGATIVE_INFINITY;
+    float above = Float.POSITIVE_INFINITY;
+    float floor = top - REACH;
+    while (true) {
+      float lowest = Float.POSITIVE_INFINITY;
+      for (int id : free) {
+        float logit = logits[id];
+        if (logit >= floor && logit < above) {
+          if (isEnd(id) ? ends(id) : vocabulary.allows(state, id)) {
+            ids = found == ids.length ? Arrays.copyOf(ids, found * 2) : ids;
+            ids[found++] = id;
+            best = Math.max(best, logit);
+          }
+        } else if (logit < floor) {
+          lowest = Math.min(lowest, logit);
+        }
+      }
+      boolean exhausted = lowest == Float.POSITIVE_INFINITY;
+      if (exhausted || (found > 0 && floor <= best - REACH)) {
+        break;
+      }
+      above = floor;
+      floor = found > 0 ? best - REACH : floor - REACH;
+    }
+    ids = Arrays.copyOf(ids, found);
+    Arrays.sort(ids);
+    return Candidates.of(ids, logits);
+  }
+
+  private boolean ends(int id) {
+    return state.accepting() && id == vocabulary.tokenizer().endOfTurn();
   }
 
   /** Whether {@code id} ends the text instead of adding to it. */
@@ -189,7 +251,11 @@ final class Transcript {
         force(forced);
         continue;
       }
-      int[] ids = vocabulary.trie().allowed(state);
+      int[] ids = vocabulary.trie().allowed(state, vocabulary.few());
+      if (ids == null) {
+        allowed = null;
+        return;
+      }
       if (state.accepting()) {
         // Nothing but the end: no need to ask for it.
         allowed = ids.length == 0 ? ids : withEnd(ids);

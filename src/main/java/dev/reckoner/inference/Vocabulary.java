@@ -1,6 +1,7 @@
 package dev.reckoner.inference;
 
 import dev.reckoner.gemma.GemmaTokenizer;
+import dev.reckoner.reasoning.TextConstraint;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -65,9 +66,27 @@ final class Vocabulary {
     return trie;
   }
 
+  /** Up to how many allowed tokens are listed; more are looked for among the likely ones. */
+  int few() {
+    return Math.min(512, pieces.length / 4);
+  }
+
   /** The text of a token that the trie offers. */
   String piece(int id) {
     return pieces[id];
+  }
+
+  /** Whether {@code state} allows every character of a token. */
+  boolean allows(TextConstraint.State state, int id) {
+    String piece = pieces[id];
+    if (piece == null) {
+      return false;
+    }
+    TextConstraint.State at = state;
+    for (int i = 0; i < piece.length() && at != null; i++) {
+      at = at.next(piece.charAt(i));
+    }
+    return at != null;
   }
 
   /** What may be written without a constraint: all text and the stop tokens, ascending. */

@@ -104,7 +104,7 @@ class JsonSchemaRulesTest {
     StringBuilder text = new StringBuilder();
     TextConstraint.State state = constraint.start();
     while (true) {
-      int[] allowed = trie.allowed(state);
+      int[] allowed = trie.allowed(state, PIECES.length);
       assertThat(allowed.length > 0 || state.accepting()).as("dead end after %s", text).isTrue();
       if (allowed.length == 0 || (state.accepting() && random.nextInt(4) == 0)) {
         return text.toString();

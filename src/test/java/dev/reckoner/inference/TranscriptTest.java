@@ -123,8 +123,9 @@ class TranscriptTest {
     for (int seed = 0; seed < 100; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       Transcript transcript = new Transcript(vocabulary, constraint, 200);
-      while (transcript.allowed().length > 0) {
-        int[] allowed = transcript.allowed();
+      while (transcript.allowed() == null || transcript.allowed().length > 0) {
+        float[] logits = new float[tokenizer.vocabularySize()];
+        int[] allowed = transcript.candidates(logits).ids();
         int pick = allowed[random.nextInt(allowed.length)];
         if (transcript.isEnd(pick)) {
           break;
@@ -134,6 +135,37 @@ class TranscriptTest {
         assertThat(transcript.stable()).isLessThanOrEqualTo(before);
       }
       assertThat(tokenizer.decode(transcript.tokens())).isEqualTo(transcript.text());
+    }
+  }
+
+  @Test
+  void lookingAmongTheLikelyTokensFindsWhatLookingAtAllWould() {
+    TextConstraint text =
+        new GrammarConstraint(
+            Rule.sequence(Rule.jsonString(0, 400), Rule.literal("\n")), "string");
+    for (int seed = 0; seed < 50; seed++) {
+      SplittableRandom random = new SplittableRandom(seed);
+      Transcript transcript = new Transcript(vocabulary, text, 200);
+      transcript.append(id("\"")); // and not the piece ","
+      assertThat(transcript.allowed()).isNull(); // too many to list
+      int[] all = vocabulary.trie().allowed(text.start().next('"'), Integer.MAX_VALUE);
+      // Forbidden control and byte tokens are by far the likeliest.
+      float[] logits = new float[tokenizer.vocabularySize()];
+      for (int id = 0; id < logits.length; id++) {
+        logits[id] = (float) (random.nextDouble() * 60) + (id < 262 ? 100 : 0);
+      }
+      Candidates found = transcript.candidates(logits);
+      assertThat(all).contains(found.ids());
+      float best = Float.NEGATIVE_INFINITY;
+      for (int id : all) {
+        best = Math.max(best, logits[id]);
+      }
+      for (int id : all) {
+        if (logits[id] >= best - 24) {
+          assertThat(found.ids()).contains(id);
+        }
+      }
+      assertThat(found.ids().length).isLessThan(all.length);
     }
   }
 
