@@ -12,7 +12,9 @@ import java.util.UUID;
  * Reasons about the evidence of one event. An ordinary AI service: guardrails, listeners and
  * observers see it like any other. It lives as long as a request, and its memory with it.
  */
-@RegisterAiService(tools = CalculatorTool.class)
+@RegisterAiService(
+    chatLanguageModelSupplier = ReckonerChatModel.Served.class,
+    tools = CalculatorTool.class)
 public interface Analyst {
 
   /**

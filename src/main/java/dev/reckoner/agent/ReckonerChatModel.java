@@ -10,14 +10,29 @@ import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.reckoner.inference.InferenceException;
 import io.quarkus.arc.All;
+import io.quarkus.arc.Arc;
+import io.quarkus.arc.Unremovable;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
+import java.util.function.Supplier;
 
 /** The served model for LangChain4j: answers when the whole text is there. */
 @ApplicationScoped
+@Unremovable
 public class ReckonerChatModel implements ChatModel {
+
+  /**
+   * For {@code @RegisterAiService(chatLanguageModelSupplier = …)}: without one of Quarkus' own model
+   * providers in the build, an AI service does not look for a bean.
+   */
+  public static final class Served implements Supplier<ChatModel> {
+    @Override
+    public ChatModel get() {
+      return Arc.container().instance(ReckonerChatModel.class).get();
+    }
+  }
 
   private final ServingModel model;
   private final List<ChatModelListener> listeners;
