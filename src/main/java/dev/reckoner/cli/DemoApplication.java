@@ -24,11 +24,13 @@ final class DemoApplication implements QuarkusApplication {
 
   private final EventPublisher publisher;
   private final Tallies tallies;
+  private final Welcome welcome;
   private final ObjectMapper json;
 
-  DemoApplication(EventPublisher publisher, Tallies tallies, ObjectMapper json) {
+  DemoApplication(EventPublisher publisher, Tallies tallies, Welcome welcome, ObjectMapper json) {
     this.publisher = publisher;
     this.tallies = tallies;
+    this.welcome = welcome;
     this.json = json;
   }
 
@@ -36,6 +38,9 @@ final class DemoApplication implements QuarkusApplication {
   public int run(String... args) throws InterruptedException, IOException {
     DemoCommand demo = Main.options(args, DemoCommand.class);
     List<OutgoingEvent> events = demo.events();
+    if (!demo.untilDrained) {
+      welcome.print(System.out);
+    }
     Instant begin = Instant.now();
     try (Progress progress = new Progress(System.err, demo.headless)) {
       List<Origin> published = publish(events, progress);

@@ -37,10 +37,7 @@ final class EventFile {
    * @throws UserException if there is no such file, or it is neither
    */
   static List<OutgoingEvent> read(Path file, int limit) {
-    if (!Files.isRegularFile(file)) {
-      throw new UserException("there is no file " + file);
-    }
-    try (BufferedReader reader = reader(FilingFile.open(file))) {
+    try (BufferedReader reader = reader(FilingFile.open(existing(file)))) {
       reader.mark(1 << 16);
       int first = reader.read();
       while (first != -1 && Character.isWhitespace(first)) {
@@ -58,6 +55,14 @@ final class EventFile {
     } catch (IOException e) {
       throw new UserException("%s can not be read: %s".formatted(file, e.getMessage()), e);
     }
+  }
+
+  /** The file itself; there has to be one. */
+  static Path existing(Path file) {
+    if (!Files.isRegularFile(file)) {
+      throw new UserException("there is no file " + file);
+    }
+    return file;
   }
 
   /** The events of JSON Lines. */

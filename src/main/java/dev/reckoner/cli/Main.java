@@ -16,7 +16,20 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {DemoCommand.class, StartCommand.class, CorpusCommand.class, FitCommand.class, ScoreCommand.class, TrainCommand.class, EvaluateCommand.class, AdaptersCommand.class, VerifyLedgerCommand.class})
+    subcommands = {
+      DemoCommand.class,
+      StartCommand.class,
+      AnalyzeCommand.class,
+      TrainCommand.class,
+      EvaluateCommand.class,
+      AdaptersCommand.class,
+      VerifyLedgerCommand.class,
+      DoctorCommand.class,
+      PasswordCommand.class,
+      CorpusCommand.class,
+      FitCommand.class,
+      ScoreCommand.class
+    })
 public final class Main implements Runnable {
 
   private static final Logger LOG = Logger.getLogger(Main.class);

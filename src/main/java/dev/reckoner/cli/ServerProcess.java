@@ -1,12 +1,9 @@
 package dev.reckoner.cli;
 
 import dev.reckoner.embedded.EmbeddedServices;
+import dev.reckoner.review.SessionKey;
 import io.quarkus.runtime.Quarkus;
 import io.quarkus.runtime.QuarkusApplication;
-import io.smallrye.config.DotEnvConfigSourceProvider;
-import io.smallrye.config.PropertiesConfigSource;
-import io.smallrye.config.SmallRyeConfig;
-import io.smallrye.config.SmallRyeConfigBuilder;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -47,15 +44,15 @@ final class ServerProcess {
    * @return the exit code
    */
   int run(String name, Class<? extends QuarkusApplication> application, String... args) {
-    SmallRyeConfig configured = configured();
+    Settings configured = Settings.read();
     Path dataDir = options.dataDirectory().toAbsolutePath().normalize();
     if (!"false".equals(settings.get("quarkus.http.host-enabled"))) {
       requireFree(httpPort(configured));
     }
     EmbeddedServices.Wanted wanted =
         new EmbeddedServices.Wanted(
-            !has(configured, "kafka.bootstrap.servers"),
-            !has(configured, "quarkus.datasource.jdbc.url"),
+            !configured.has("kafka.bootstrap.servers"),
+            !configured.has("quarkus.datasource.jdbc.url"),
             options.kafkaPort,
             options.postgresPort);
     CountDownLatch closed = new CountDownLatch(1);
@@ -94,32 +91,10 @@ final class ServerProcess {
     return cause.getMessage() == null ? cause.toString() : cause.getMessage();
   }
 
-  /** Settings as Quarkus will see them, short of those inside the application. */
-  private static SmallRyeConfig configured() {
-    SmallRyeConfigBuilder builder =
-        new SmallRyeConfigBuilder()
-            .addDefaultInterceptors()
-            .addDefaultSources()
-            .withSources(new DotEnvConfigSourceProvider());
-    Path file = Path.of("config", "application.properties");
-    if (Files.exists(file)) {
-      try {
-        builder.withSources(new PropertiesConfigSource(file.toUri().toURL()));
-      } catch (IOException e) {
-        throw new UserException("%s can not be read: %s".formatted(file, e.getMessage()), e);
-      }
-    }
-    return builder.build();
-  }
-
-  private static boolean has(SmallRyeConfig config, String key) {
-    return config.getOptionalValue(key, String.class).isPresent();
-  }
-
-  private int httpPort(SmallRyeConfig config) {
+  private int httpPort(Settings config) {
     return options.port != null
         ? options.port
-        : config.getOptionalValue("quarkus.http.port", Integer.class).orElse(DEFAULT_PORT);
+        : config.get("quarkus.http.port").map(Integer::valueOf).orElse(DEFAULT_PORT);
   }
 
   private static void requireFree(int port) {
@@ -134,8 +109,9 @@ final class ServerProcess {
     }
   }
 
-  private void configure(SmallRyeConfig configured, Path dataDir, EmbeddedServices services) {
+  private void configure(Settings configured, Path dataDir, EmbeddedServices services) {
     System.setProperty("reckoner.data-dir", dataDir.toString());
+    SessionKey.install(dataDir);
     if (options.port != null) {
       System.setProperty("quarkus.http.port", options.port.toString());
     }
@@ -148,7 +124,7 @@ final class ServerProcess {
     services.configuration().forEach(System::setProperty);
     settings.forEach(
         (key, value) -> {
-          if (!has(configured, key)) {
+          if (!configured.has(key)) {
             System.setProperty(key, value.replace("{data-dir}", dataDir.toString()));
           }
         });

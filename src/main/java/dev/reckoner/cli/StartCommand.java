@@ -29,8 +29,16 @@ final class StartCommand implements Callable<Integer> {
 
   /** Serves until a signal. */
   static final class Service implements QuarkusApplication {
+
+    private final Welcome welcome;
+
+    Service(Welcome welcome) {
+      this.welcome = welcome;
+    }
+
     @Override
     public int run(String... args) {
+      welcome.print(System.out);
       Quarkus.waitForExit();
       return 0;
     }

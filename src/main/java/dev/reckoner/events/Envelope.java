@@ -13,6 +13,7 @@ import io.cloudevents.jackson.JsonCloudEventData;
 import io.cloudevents.jackson.JsonFormat;
 import io.cloudevents.kafka.KafkaMessageFactory;
 import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.inject.Inject;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -29,19 +30,27 @@ import org.apache.kafka.common.header.Header;
  * content type.
  */
 @ApplicationScoped
-class Envelope {
+public class Envelope {
 
   private static final String STRUCTURED = "application/cloudevents+json";
   private static final String BATCHED = "application/cloudevents-batch";
   private static final int MAX_ATTRIBUTE = 512;
 
-  private final EventsConfig config;
+  private final int maxBytes;
   private final DomainPack pack = DomainPack.load("finance");
   private final ObjectMapper json;
   private final JsonFormat structured = new JsonFormat();
 
+  @Inject
   Envelope(EventsConfig config, ObjectMapper json) {
-    this.config = config;
+    this(config.maxBytes(), json);
+  }
+
+  /**
+   * @param maxBytes the largest record value that is read
+   */
+  public Envelope(int maxBytes, ObjectMapper json) {
+    this.maxBytes = maxBytes;
     this.json = json;
   }
 
@@ -50,15 +59,15 @@ class Envelope {
    *
    * @throws RejectedException if there is none in it, saying why in one line
    */
-  FinancialEvent open(ConsumerRecord<byte[], byte[]> record) throws RejectedException {
+  public FinancialEvent open(ConsumerRecord<byte[], byte[]> record) throws RejectedException {
     byte[] value = record.value();
     if (value == null || value.length == 0) {
       throw new RejectedException(RejectedException.UNREADABLE, "the record is empty");
     }
-    if (value.length > config.maxBytes()) {
+    if (value.length > maxBytes) {
       throw new RejectedException(
           RejectedException.OVERSIZED,
-          "%d bytes; at most %d are read".formatted(value.length, config.maxBytes()));
+          "%d bytes; at most %d are read".formatted(value.length, maxBytes));
     }
     requireUtf8(value);
     FinancialEvent event = event(read(record));

@@ -10,7 +10,6 @@ import io.quarkus.runtime.StartupEvent;
 import jakarta.annotation.Priority;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
-import jakarta.enterprise.inject.Instance;
 import jakarta.interceptor.Interceptor;
 import java.time.Duration;
 import java.time.Instant;
@@ -18,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jboss.logging.Logger;
 import org.jdbi.v3.core.JdbiException;
@@ -32,22 +32,26 @@ class EventPipeline {
   private static final Logger LOG = Logger.getLogger(EventPipeline.class);
   private static final int MAX_DOUBLINGS = 6;
 
+  /** How much longer to wait when it is not one event that fails but every one. */
+  private static final int OUTAGE_FACTOR = 30;
+
   private final Envelope envelope;
   private final Inbox inbox;
   private final DeadLetters deadLetters;
-  private final Instance<AnalysisService> service;
+  private final AnalysisService service;
   private final AnalysisStore store;
   private final EventMetrics metrics;
   private final EventsConfig config;
   private final Patience patience = new Patience(() -> this.stopping);
   private final Map<String, Instant> inWork = new ConcurrentHashMap<>();
+  private final AtomicInteger failuresInRow = new AtomicInteger();
   private volatile boolean stopping;
 
   EventPipeline(
       Envelope envelope,
       Inbox inbox,
       DeadLetters deadLetters,
-      Instance<AnalysisService> service,
+      AnalysisService service,
       AnalysisStore store,
       EventMetrics metrics,
       EventsConfig config) {
@@ -138,9 +142,10 @@ class EventPipeline {
   private Inbox.Claim.Work attempt(Inbox.Claim.Work work) throws InterruptedException {
     String error;
     try {
-      Analysis analysis = service.get().analyze(work.event());
+      Analysis analysis = service.analyze(work.event());
       patience.insist(() -> store.save(analysis));
       metrics.analyzed(analysis);
+      failuresInRow.set(0);
       return null;
     } catch (LeaseLostException e) {
       throw e;
@@ -154,18 +159,25 @@ class EventPipeline {
       if (stopping) {
         throw e; // not the event's fault
       }
-      LOG.warnf(e, "Attempt %d of event %s failed", work.attempt(), work.event().key());
+      LOG.infof(e, "Attempt %d of event %s failed", work.attempt(), work.event().key());
       error = oneLine(e);
+    }
+    if (failuresInRow.incrementAndGet() == config.inFlight()) {
+      LOG.warnf("Every event fails, so attempts are far apart now; the last: %s", error);
     }
     Inbox.Claim.Work next = patience.insist(() -> inbox.failed(work, error));
     if (next == null) {
       metrics.count(Outcome.DEAD);
     } else {
       metrics.count(Outcome.RETRIED);
-      Thread.sleep(
-          config.retryDelay().multipliedBy(1L << Math.min(work.attempt() - 1, MAX_DOUBLINGS)));
+      Thread.sleep(delay(work.attempt()));
     }
     return next;
+  }
+
+  private Duration delay(int attempt) {
+    Duration delay = config.retryDelay().multipliedBy(1L << Math.min(attempt - 1, MAX_DOUBLINGS));
+    return failuresInRow.get() < config.inFlight() ? delay : delay.multipliedBy(OUTAGE_FACTOR);
   }
 
   private void refuse(Inbox.Claim.Work work, RejectedException why) throws InterruptedException {

@@ -1,7 +1,7 @@
 package dev.reckoner.events;
 
 /** A record that can not be served, however often it is tried. */
-final class RejectedException extends Exception {
+public final class RejectedException extends Exception {
 
   /** No CloudEvent can be read from it. */
   static final String UNREADABLE = "unreadable";
@@ -35,7 +35,8 @@ final class RejectedException extends Exception {
     this.reason = reason;
   }
 
-  String reason() {
+  /** A short constant code. */
+  public String reason() {
     return reason;
   }
 }

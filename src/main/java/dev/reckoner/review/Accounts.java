@@ -28,7 +28,8 @@ public class Accounts {
   private final Jdbi jdbi;
   private final SecureRandom random = new SecureRandom();
 
-  Accounts(Jdbi jdbi) {
+  /** For use outside the application, too, as to reset a password while it is stopped. */
+  public Accounts(Jdbi jdbi) {
     this.jdbi = jdbi;
   }
 
