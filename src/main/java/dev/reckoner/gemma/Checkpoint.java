@@ -2,6 +2,8 @@ package dev.reckoner.gemma;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.reckoner.tensor.Nf4;
+import dev.reckoner.tensor.Nf4Tensor;
 import dev.reckoner.tensor.SafetensorsException;
 import dev.reckoner.tensor.SafetensorsFile;
 import dev.reckoner.tensor.WeightSource;
@@ -83,7 +85,33 @@ final class Checkpoint implements Weights {
 
   @Override
   public WeightSource matrix(String name, int rows, int columns) {
-    return entry(name).weights(rows, columns);
+    if (!BitsAndBytes.quantised(entries, prefix + name)) {
+      return entry(name).weights(rows, columns);
+    }
+    Nf4Tensor stored = BitsAndBytes.read(entries, prefix + name, rows, columns);
+    return new WeightSource() {
+      @Override
+      public int rows() {
+        return rows;
+      }
+
+      @Override
+      public int columns() {
+        return columns;
+      }
+
+      @Override
+      public void read(int row, float[] into, int offset) {
+        Nf4.dequantise(stored, row, into, offset);
+      }
+    };
+  }
+
+  @Override
+  public Nf4Tensor nf4(String name, int rows, int columns) {
+    return BitsAndBytes.quantised(entries, prefix + name)
+        ? BitsAndBytes.read(entries, prefix + name, rows, columns)
+        : Nf4.quantise(matrix(name, rows, columns));
   }
 
   @Override

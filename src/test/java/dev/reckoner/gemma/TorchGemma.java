@@ -46,7 +46,7 @@ final class TorchGemma {
   /** Logits {@code [n, vocabulary]} of a sequence. */
   NDArray logits(int[] tokens) {
     NDArray embedding = w.get("model.embed_tokens.weight");
-    NDArray x = oneHot(tokens, c.vocabulary()).matMul(embedding).mul((double) c.embeddingScale());
+    NDArray x = oneHot(tokens, c.vocabulary()).matMul(embedding).mul(constant(c.embeddingScale()));
     for (int l = 0; l < c.layers(); l++) {
       String p = "model.layers." + l + ".";
       NDArray h = norm(x, w.get(p + "input_layernorm.weight"));
@@ -55,8 +55,8 @@ final class TorchGemma {
       h = norm(x, w.get(p + "pre_feedforward_layernorm.weight"));
       NDArray gate = linear(p + "mlp.gate_proj", h);
       NDArray up = linear(p + "mlp.up_proj", h);
-      NDArray u = gate.add(gate.mul(gate).mul(gate).mul(0.044715)).mul(Math.sqrt(2 / Math.PI));
-      NDArray gelu = gate.mul(u.tanh().add(1.0)).mul(0.5);
+      NDArray u = gate.add(gate.mul(gate).mul(gate).mul(constant(0.044715))).mul(constant(Math.sqrt(2 / Math.PI)));
+      NDArray gelu = gate.mul(u.tanh().add(constant(1))).mul(constant(0.5));
       NDArray down = linear(p + "mlp.down_proj", gelu.mul(up));
       x = x.add(norm(down, w.get(p + "post_feedforward_layernorm.weight")));
     }
@@ -74,6 +74,14 @@ final class TorchGemma {
     return logProbabilities.mul(m).sum();
   }
 
+  /**
+   * A number that lives as long as the manager. DJL's own scalar operands do not: autograd keeps
+   * pointing at their memory after the garbage collector has freed it.
+   */
+  private NDArray constant(double value) {
+    return manager.create(new double[] {value}, new Shape(1));
+  }
+
   private NDArray oneHot(int[] ids, int classes) {
     double[] hot = new double[ids.length * classes];
     for (int i = 0; i < ids.length; i++) {
@@ -86,7 +94,7 @@ final class TorchGemma {
     int axis = x.getShape().dimension() - 1;
     NDArray mean = x.mul(x).mean(new int[] {axis}, true);
     NDArray flat = weight.reshape(weight.size());
-    return x.div(mean.add((double) c.normEpsilon()).sqrt()).mul(flat.add(1.0));
+    return x.div(mean.add(constant(c.normEpsilon())).sqrt()).mul(flat.add(constant(1)));
   }
 
   private NDArray linear(String name, NDArray x) {
@@ -96,7 +104,7 @@ final class TorchGemma {
       return y;
     }
     NDArray b = lora.get("base_model.model." + name + ".lora_B.weight");
-    return y.add(x.matMul(a.transpose()).matMul(b.transpose()).mul(loraScale));
+    return y.add(x.matMul(a.transpose()).matMul(b.transpose()).mul(constant(loraScale)));
   }
 
   private NDArray attention(int layer, String p, NDArray h) {
@@ -110,7 +118,7 @@ final class TorchGemma {
     NDList outputs = new NDList();
     for (int head = 0; head < c.heads(); head++) {
       int g = head / (c.heads() / c.kvHeads());
-      NDArray scores = q.get(head).matMul(k.get(g).transpose()).mul((double) c.attentionScale());
+      NDArray scores = q.get(head).matMul(k.get(g).transpose()).mul(constant(c.attentionScale()));
       NDArray probabilities = scores.add(mask(layer, n)).softmax(1);
       outputs.add(probabilities.matMul(v.get(g)));
     }
