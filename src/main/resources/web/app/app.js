@@ -3,6 +3,7 @@ import htmx from 'htmx.org';
 import './app.css';
 import './queue.css';
 import './chain.css';
+import './models.css';
 import { csrfToken } from './http.js';
 import './queue-page.js';
 import './chain-review.js';

@@ -1,14 +1,11 @@
 // One chain: reading it, correcting it, deciding about it. Every command is a key and a button.
-import { Draft } from './draft.js';
-import { get, post } from './http.js';
+import { Correction } from './correction.js';
+import { post } from './http.js';
 import { isCommand } from './keys.js';
 import { Lease } from './lease.js';
-import { advance, lastDecision, prefetch, remember, skip } from './next.js';
+import { advance, prefetch, remember, skip, undo, undoLast } from './next.js';
 import { Provenance } from './provenance.js';
-import { StepEditor } from './step-editor.js';
-import { toast } from './toast.js';
-
-const CHECK_DELAY_MS = 200;
+import { toast, toastNext } from './toast.js';
 
 class ChainReview extends HTMLElement {
   connectedCallback() {
@@ -20,13 +17,8 @@ class ChainReview extends HTMLElement {
     this.request = crypto.randomUUID();
     this.busy = false;
     this.wrongStep = null;
-    this.editor = null;
     this.provenance = new Provenance(this);
-    this.draft = new Draft(
-      this.id_,
-      this.version,
-      this.steps().map((step) => step.dataset.text),
-    );
+    this.correction = new Correction(this, this.id_, this.version);
     this.rawText = this.querySelector('#raw-text');
     this.onKey = (event) => this.key(event);
     document.addEventListener('keydown', this.onKey);
@@ -39,11 +31,7 @@ class ChainReview extends HTMLElement {
       const step = event.target.closest('.step');
       if (step && !event.target.closest('.step-editor')) this.edit();
     });
-    this.rawText.addEventListener('input', () => {
-      this.draft.lines = this.rawText.value.split('\n');
-      this.draft.keep();
-      this.checkSoon();
-    });
+    this.rawText.addEventListener('input', () => this.correction.type(this.rawText.value));
     this.drawMinimap();
     const first = this.steps().find((step) => step.dataset.passed === 'false') ?? this.steps()[0];
     if (first) this.select(first, false);
@@ -52,7 +40,7 @@ class ChainReview extends HTMLElement {
         onHeld: () => this.notice('lease', null),
         onLost: (holder, had) => this.lost(holder, had),
       });
-      this.offerDraft();
+      this.correction.offer();
       this.show('decide');
       prefetch(this.id_);
     } else if (this.reviewer) {
@@ -62,7 +50,7 @@ class ChainReview extends HTMLElement {
 
   disconnectedCallback() {
     document.removeEventListener('keydown', this.onKey);
-    clearTimeout(this.checkTimer);
+    this.correction.close();
     this.lease?.release();
   }
 
@@ -133,132 +121,19 @@ class ChainReview extends HTMLElement {
 
   edit() {
     if (!this.mayDecide() || !this.current) return;
-    this.openEditor(Number(this.current.dataset.position));
+    this.correction.open(Number(this.current.dataset.position));
   }
 
-  openEditor(position) {
-    this.closeEditor();
-    const step = this.steps()[position];
-    this.select(step, false);
-    this.editing = position;
-    this.editor = new StepEditor(step, this.draft.lines[position] ?? '', {
-      onChange: (line) => {
-        this.draft.lines[position] = line;
-        this.draft.keep();
-        this.checkSoon();
-      },
-      onClose: () => this.finishEditing(),
-      onInsert: () => this.insertBelow(position),
-      onRemove: () => this.removeStep(position),
-    });
-  }
-
-  closeEditor() {
-    this.editor?.remove();
-    this.editor = null;
-    this.editing = null;
-  }
-
-  async finishEditing() {
-    const position = this.editing;
-    this.closeEditor();
-    await this.check();
-    this.select(this.steps()[Math.min(position, this.steps().length - 1)]);
-    this.show(this.draft.changed ? 'correct' : 'decide');
-  }
-
-  async insertBelow(position) {
-    this.closeEditor();
-    const sample = 'infer a : ';
-    this.draft.lines.splice(position + 1, 0, sample);
-    await this.check();
-    this.openEditor(position + 1);
-  }
-
-  async removeStep(position) {
-    this.closeEditor();
-    this.draft.lines.splice(position, 1);
-    this.draft.keep();
-    await this.check();
-    this.select(this.steps()[Math.min(position, this.steps().length - 1)]);
-    this.show(this.draft.changed ? 'correct' : 'decide');
-  }
-
-  checkSoon() {
-    clearTimeout(this.checkTimer);
-    this.checkTimer = setTimeout(() => this.check(), CHECK_DELAY_MS);
-  }
-
-  /** Has the server recompute and verify the draft; an answer that was overtaken is dropped. */
-  async check() {
-    clearTimeout(this.checkTimer);
-    const sent = this.draft.text;
-    const turn = (this.turn = (this.turn ?? 0) + 1);
-    try {
-      const response = await post(`/chains/${this.id_}/check`, { chain: sent });
-      const html = await response.text();
-      if (turn !== this.turn) return;
-      const fresh = new DOMParser().parseFromString(html, 'text/html').querySelector('.steps');
-      this.take(fresh);
-      this.notice('error', null);
-    } catch (error) {
-      this.notice('error', error.message);
+  /** The steps in the page are others now: after a check. */
+  stepsChanged(selected) {
+    const steps = this.steps();
+    if (!this.querySelector('.raw').hidden && document.activeElement !== this.rawText) {
+      this.rawText.value = this.correction.text;
     }
-  }
-
-  take(fresh) {
-    const list = this.querySelector('.steps');
-    const checked = [...fresh.children];
-    const selected = Number(this.current?.dataset.position ?? 0);
-    const typed = this.editing;
-    if (this.editor && this.draft.lines[typed]?.trim()) {
-      // The line that is typed in stays in the page; everything around it is replaced.
-      const at = this.draft.lines.slice(0, typed).filter((line) => line.trim()).length;
-      const kept = this.editor.step;
-      this.editor.show(checked[at]);
-      [...list.children].forEach((step) => step !== kept && step.remove());
-      kept.before(...checked.slice(0, at));
-      kept.after(...checked.slice(at + 1));
-      this.draft.lines = checked.map((step, i) => (i === at ? this.draft.lines[typed] : step.dataset.text));
-      this.editing = at;
-    } else if (!this.editor) {
-      list.replaceChildren(...checked);
-      this.draft.lines = checked.map((step) => step.dataset.text);
-      if (!this.querySelector('.raw').hidden && document.activeElement !== this.rawText) {
-        this.rawText.value = this.draft.text;
-      }
-    }
-    list.dataset.failed = fresh.dataset.failed;
-    list.dataset.problem = fresh.dataset.problem;
-    this.draft.keep();
     this.provenance.mark();
     this.drawMinimap();
-    this.select(this.steps()[Math.min(selected, this.steps().length - 1)], false);
-    this.show(this.draft.changed ? 'correct' : 'decide');
-  }
-
-  offerDraft() {
-    const kept = this.draft.kept();
-    if (!kept) return;
-    const when = new Date(kept.at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-    this.notice('draft', `You have a correction of this chain from ${when} that was not submitted.`);
-  }
-
-  async restoreDraft() {
-    const kept = this.draft.kept();
-    this.notice('draft', null);
-    if (!kept) return;
-    this.draft.lines = kept.lines;
-    await this.check();
-  }
-
-  async discard() {
-    this.closeEditor();
-    this.draft.reset();
-    await this.check();
-    this.draft.forget();
-    this.show('decide');
-    toast('Correction discarded');
+    this.select(steps[Math.min(selected, steps.length - 1)], false);
+    this.show(this.correction.changed ? 'correct' : 'decide');
   }
 
   // ---- deciding ---------------------------------------------------------------------------
@@ -274,7 +149,7 @@ class ChainReview extends HTMLElement {
 
   approve() {
     if (!this.mayDecide()) return;
-    if (this.draft.changed) {
+    if (this.correction.changed) {
       toast('You changed the chain: submit the correction, or discard it first');
       return;
     }
@@ -301,15 +176,42 @@ class ChainReview extends HTMLElement {
     this.drawMinimap();
   }
 
+  /** Has the model go on from before the wrong step; what it writes is verified already. */
+  async suggest() {
+    if (!this.mayDecide() || this.wrongStep === null) return;
+    const wrong = this.wrongStep;
+    const box = this.querySelector('.suggestions');
+    box.hidden = false;
+    box.textContent = 'The model is thinking of other ways on …';
+    box.scrollIntoView({ block: 'nearest' });
+    try {
+      const response = await post(`/chains/${this.id_}/suggestions`, { firstWrongStep: wrong });
+      const html = await response.text();
+      if (this.wrongStep !== wrong) return;
+      box.replaceChildren(...new DOMParser().parseFromString(html, 'text/html').body.childNodes);
+      box.scrollIntoView({ block: 'nearest' });
+    } catch (error) {
+      box.hidden = true;
+      this.notice('error', error.message);
+    }
+  }
+
+  async adopt(button) {
+    const wrong = this.wrongStep;
+    this.querySelector('.suggestions').hidden = true;
+    await this.correction.take(button.dataset.chain.split('\n'));
+    this.wrongStep = wrong;
+    this.select(this.steps()[wrong]);
+  }
+
   submitCorrection() {
-    if (!this.mayDecide() || !this.draft.changed) return;
-    const problem = this.querySelector('.steps').dataset.problem;
-    if (problem) {
-      this.notice('error', problem);
+    if (!this.mayDecide() || !this.correction.changed) return;
+    if (this.correction.problem) {
+      this.notice('error', this.correction.problem);
       return;
     }
     this.decide(
-      { kind: 'correct', chain: this.draft.text, firstWrongStep: this.wrongStep },
+      { kind: 'correct', chain: this.correction.text, firstWrongStep: this.wrongStep },
       'Correction stored',
     );
   }
@@ -327,10 +229,10 @@ class ChainReview extends HTMLElement {
         ...fields,
       });
       const decision = await response.json();
-      this.draft.forget();
+      this.correction.forget();
       this.lease?.stop();
       remember({ analysis: this.id_, decision: decision.id, message });
-      toast(`${message}. Press u to undo.`);
+      toastNext(`${message}. Press u to undo.`);
       await advance(this.id_);
     } catch (error) {
       this.notice('error', error.message);
@@ -343,7 +245,7 @@ class ChainReview extends HTMLElement {
 
   /** Somebody was faster: what was typed is kept, and theirs is one click away. */
   conflict(problem) {
-    const kept = this.draft.changed ? ' Your correction is kept in this browser.' : '';
+    const kept = this.correction.changed ? ' Your correction is kept in this browser.' : '';
     const box = this.querySelector('[data-notice=error]');
     box.querySelector('p').textContent = `${problem.detail}${kept}`;
     const reload = document.createElement('a');
@@ -353,19 +255,16 @@ class ChainReview extends HTMLElement {
   }
 
   async undo() {
-    const last = lastDecision();
-    if (!last) {
-      toast('Nothing to undo');
-      return;
+    try {
+      if (!(await undoLast())) toast('Nothing to undo');
+    } catch (error) {
+      this.notice('error', error.message);
     }
-    await this.reopen(last.analysis, last.decision);
   }
 
-  async reopen(analysis, decision) {
+  async reopen() {
     try {
-      await post(`/chains/${analysis}/undo`, { id: crypto.randomUUID(), decision });
-      remember(null);
-      location.href = `/chains/${analysis}`;
+      await undo(this.id_, this.dataset.decision);
     } catch (error) {
       this.notice('error', error.message);
     }
@@ -395,16 +294,8 @@ class ChainReview extends HTMLElement {
       el.hidden = el.dataset.set !== set;
     });
     const text = this.querySelector(`.action-set[data-set=${set}] p`);
-    if (set === 'correct') message = this.correctionState();
+    if (set === 'correct') message = this.correction.state();
     if (text && message) text.textContent = message;
-  }
-
-  correctionState() {
-    const list = this.querySelector('.steps');
-    const changed = this.querySelectorAll('.step.is-changed').length;
-    const failed = Number(list.dataset.failed);
-    const state = list.dataset.problem ? 'not a chain yet' : failed ? `${failed} failed` : 'all verified';
-    return `${changed} ${changed === 1 ? 'step' : 'steps'} changed: ${state}.`;
   }
 
   notice(name, text) {
@@ -415,7 +306,8 @@ class ChainReview extends HTMLElement {
 
   async cancel() {
     if (this.wrongStep !== null) this.setWrong(null);
-    this.show(this.draft.changed ? 'correct' : 'decide');
+    this.querySelector('.suggestions').hidden = true;
+    this.show(this.correction.changed ? 'correct' : 'decide');
   }
 
   toggleRaw() {
@@ -424,8 +316,8 @@ class ChainReview extends HTMLElement {
     this.querySelector('[data-act=raw]').setAttribute('aria-pressed', String(!raw.hidden));
     this.rawText.readOnly = !this.pending || !this.reviewer;
     if (!raw.hidden) {
-      this.closeEditor();
-      this.rawText.value = this.draft.lines.join('\n');
+      this.correction.close();
+      this.rawText.value = this.correction.text;
       this.rawText.focus();
     }
   }
@@ -459,6 +351,8 @@ class ChainReview extends HTMLElement {
       w: () => this.markWrong(),
       e: () => this.edit(),
       c: () => this.submitCorrection(),
+      x: () => this.set === 'correct' && this.correction.discard(),
+      s: () => this.suggest(),
       r: () => this.mayDecide() && this.show('reject'),
     };
   }
@@ -470,10 +364,13 @@ class ChainReview extends HTMLElement {
       return;
     }
     if (!isCommand(event)) return;
-    const tag = this.set === 'reject' && this.querySelector(`[data-tag]:nth-of-type(${event.key})`);
     let action = this.commands()[event.key];
+    const suggestion =
+      /^[1-9]$/.test(event.key) && this.querySelector(`.suggestions:not([hidden]) [data-suggestion="${event.key}"]`);
+    if (this.set === 'wrong' && suggestion) action = () => this.adopt(suggestion);
     if (this.set === 'wrong' && event.key === 'Enter') action = () => this.recordWrong();
-    if (this.set === 'reject' && /^[1-9]$/.test(event.key) && tag) action = () => this.reject(tag);
+    const tag = /^[1-9]$/.test(event.key) && this.querySelectorAll('[data-tag]')[event.key - 1];
+    if (this.set === 'reject' && tag) action = () => this.reject(tag);
     if (!action || (event.key === 'Enter' && event.target.closest('button, a'))) return;
     event.preventDefault();
     action();
@@ -495,8 +392,12 @@ class ChainReview extends HTMLElement {
     const ref = event.target.closest('.ref');
     if (ref) this.select(this.provenance.named(ref.dataset.ref));
     else if (step && !event.target.closest('.step-editor')) this.select(step);
-    const button = event.target.closest('[data-act], [data-tag]');
+    const button = event.target.closest('[data-act], [data-tag], [data-suggestion]');
     if (!button) return;
+    if (button.dataset.suggestion) {
+      this.adopt(button);
+      return;
+    }
     if (button.dataset.tag) {
       this.reject(button);
       return;
@@ -507,17 +408,18 @@ class ChainReview extends HTMLElement {
       'record-wrong': () => this.recordWrong(),
       reject: () => this.mayDecide() && this.show('reject'),
       edit: () => this.edit(),
+      suggest: () => this.suggest(),
       undo: () => this.undo(),
       next: () => this.leaveFor(() => advance(this.id_)),
       cancel: () => this.cancel(),
-      discard: () => this.discard(),
+      discard: () => this.correction.discard(),
       raw: () => this.toggleRaw(),
       lineage: () => this.toggleLineage(),
-      reopen: () => this.reopen(this.id_, this.dataset.decision),
+      reopen: () => this.reopen(),
       'submit-correction': () => this.submitCorrection(),
-      'restore-draft': () => this.restoreDraft(),
+      'restore-draft': () => this.correction.restore(),
       'discard-draft': () => {
-        this.draft.forget();
+        this.correction.forget();
         this.notice('draft', null);
       },
     };

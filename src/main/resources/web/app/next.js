@@ -1,6 +1,7 @@
 // From one chain to the next: the next page is loaded while this one is read, and shown at once if
 // it still is the next when the decision is made.
 import { get, post } from './http.js';
+import { showKept } from './toast.js';
 
 const SKIPPED = 'reckoner.skipped';
 const LAST = 'reckoner.last-decision';
@@ -15,13 +16,24 @@ export function skip(id) {
   sessionStorage.setItem(SKIPPED, JSON.stringify([...new Set([...skipped(), id])].slice(-200)));
 }
 
+/** What `undoLast` would take back. */
 export function remember(decision) {
-  if (decision) sessionStorage.setItem(LAST, JSON.stringify(decision));
-  else sessionStorage.removeItem(LAST);
+  sessionStorage.setItem(LAST, JSON.stringify(decision));
 }
 
-export function lastDecision() {
-  return JSON.parse(sessionStorage.getItem(LAST));
+/** Takes a decision back and opens its chain. */
+export async function undo(analysis, decision) {
+  await post(`/chains/${analysis}/undo`, { id: crypto.randomUUID(), decision });
+  sessionStorage.removeItem(LAST);
+  location.assign(`/chains/${analysis}`);
+}
+
+/** Takes back what was decided last in this tab; false if there is nothing. */
+export async function undoLast() {
+  const last = JSON.parse(sessionStorage.getItem(LAST));
+  if (!last) return false;
+  await undo(last.analysis, last.decision);
+  return true;
 }
 
 /** Loads what would come after `id`. */
@@ -62,6 +74,7 @@ function swap(page) {
   main.replaceChildren(...fresh.getElementById('main').childNodes);
   main.focus({ preventScroll: true });
   scrollTo(0, 0);
+  showKept();
 }
 
 addEventListener('popstate', () => location.reload());

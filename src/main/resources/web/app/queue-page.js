@@ -1,5 +1,7 @@
 // The queue: j and k along the lines, Enter opens, / searches.
 import { isCommand } from './keys.js';
+import { undoLast } from './next.js';
+import { toast } from './toast.js';
 
 class QueuePage extends HTMLElement {
   connectedCallback() {
@@ -15,6 +17,14 @@ class QueuePage extends HTMLElement {
     document.removeEventListener('keydown', this.onKey);
   }
 
+  async undo() {
+    try {
+      if (!(await undoLast())) toast('Nothing to undo');
+    } catch (error) {
+      toast(error.message);
+    }
+  }
+
   key(event) {
     if (event.key === 'Escape' && event.target.id === 'search') event.target.blur();
     if (!isCommand(event)) return;
@@ -24,6 +34,7 @@ class QueuePage extends HTMLElement {
       j: () => links[Math.min(at + 1, links.length - 1)]?.focus(),
       k: () => links[Math.max(at - 1, 0)]?.focus(),
       n: () => this.querySelector('a[href="/next"]')?.click(),
+      u: () => this.undo(),
       '/': () => this.querySelector('#search').focus(),
     };
     if (actions[event.key]) {

@@ -1,4 +1,6 @@
 // One line that is seen and read out, and goes away by itself.
+
+const KEPT = 'reckoner.toast';
 let timer;
 
 export function toast(message) {
@@ -8,3 +10,17 @@ export function toast(message) {
   clearTimeout(timer);
   timer = setTimeout(() => box.classList.remove('shown'), 6000);
 }
+
+/** For the page that comes next, whether it is loaded or swapped in. */
+export function toastNext(message) {
+  sessionStorage.setItem(KEPT, message);
+}
+
+export function showKept() {
+  const message = sessionStorage.getItem(KEPT);
+  if (!message || !document.getElementById('toast')) return;
+  sessionStorage.removeItem(KEPT);
+  toast(message);
+}
+
+showKept();

@@ -93,6 +93,36 @@ public class Accounts {
   }
 
   /**
+   * Creates an account with a random password.
+   *
+   * @throws IllegalArgumentException as {@link #create(String, String, String)}
+   */
+  public Login create(String name, String role) {
+    Login login = new Login(name, randomPassword());
+    create(name, login.password(), role);
+    return login;
+  }
+
+  /**
+   * Lets an account sign in, or no longer; its decisions stay either way.
+   *
+   * @throws IllegalArgumentException if there is no such account
+   */
+  public void enable(String name, boolean enabled) {
+    int changed =
+        jdbi.withHandle(
+            handle ->
+                handle.execute(
+                    "update account set disabled_at = case when ? then null else now() end"
+                        + " where name = ?",
+                    enabled,
+                    name));
+    if (changed == 0) {
+      throw new IllegalArgumentException("There is no account " + name);
+    }
+  }
+
+  /**
    * Gives an account a new random password and enables it.
    *
    * @throws IllegalArgumentException if there is no such account

@@ -1,23 +1,16 @@
 package dev.reckoner.review;
 
-import dev.reckoner.reasoning.Calculator;
 import dev.reckoner.reasoning.Chain;
 import dev.reckoner.reasoning.ChainSyntaxException;
 import dev.reckoner.reasoning.Evidence;
-import dev.reckoner.reasoning.ExpressionException;
-import dev.reckoner.reasoning.Figure;
-import dev.reckoner.reasoning.Outcome;
 import dev.reckoner.reasoning.Place;
+import dev.reckoner.reasoning.Recalculation;
 import dev.reckoner.reasoning.Step;
 import dev.reckoner.reasoning.Verdict;
 import dev.reckoner.reasoning.Verifier;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.Optional;
 
 /**
  * A chain as a person edits it: results are computed again, so that correcting one step carries
@@ -28,12 +21,6 @@ import java.util.regex.Pattern;
  * @param problemStep position of the first line that cannot be read, from 0; -1 if there is none
  */
 record ChainDraft(List<Line> lines, String problem, int problemStep) {
-
-  // What a person may leave out: the results, which the calculator knows.
-  private static final Pattern COMPUTE =
-      Pattern.compile("compute\\s+([a-z])\\s*=\\s*([^=]+?)\\s*(?:=.*)?");
-  private static final Pattern CONCLUDE =
-      Pattern.compile("conclude\\s+([a-z])(?:\\s*=\\s*[^;]*?)?\\s*(;.*)?");
 
   /**
    * One line.
@@ -47,7 +34,7 @@ record ChainDraft(List<Line> lines, String problem, int problemStep) {
   record StepVerdict(String text, String verdict, String reason, List<String> places) {}
 
   static ChainDraft of(Evidence evidence, String text) {
-    String recomputed = recompute(text);
+    String recomputed = Recalculation.of(text);
     List<Line> lines =
         new Verifier()
             .verifyText(evidence, recomputed).stream()
@@ -104,59 +91,12 @@ record ChainDraft(List<Line> lines, String problem, int problemStep) {
         : Integer.valueOf(Math.min(shared, original.size() - 1));
   }
 
-  /** The text without blank lines, with the result of every computation and conclusion renewed. */
-  private static String recompute(String text) {
-    Calculator calculator = new Calculator();
-    Map<String, Outcome> outcomes = new HashMap<>();
-    List<String> lines = new ArrayList<>();
-    for (String raw : text.split("\\R")) {
-      if (raw.isBlank()) {
-        continue;
-      }
-      String line = recomputeLine(raw.strip(), outcomes, calculator);
-      lines.add(line);
-      parse(line)
-          .filter(step -> step.name() != null)
-          .ifPresent(step -> outcomes.put(step.name(), step.outcome()));
-    }
-    return String.join("\n", lines);
-  }
-
-  private static String recomputeLine(
-      String line, Map<String, Outcome> outcomes, Calculator calculator) {
-    Matcher compute = COMPUTE.matcher(line);
-    if (compute.matches()) {
-      Map<String, Figure> figures = new HashMap<>();
-      outcomes.forEach(
-          (name, outcome) -> {
-            if (outcome instanceof Figure figure) {
-              figures.put(name, figure);
-            }
-          });
-      try {
-        String result = calculator.evaluate(compute.group(2), figures).result().text();
-        return "compute " + compute.group(1) + " = " + compute.group(2) + " = " + result;
-      } catch (ExpressionException e) {
-        return line; // verification says what is wrong with it
-      }
-    }
-    Matcher conclude = CONCLUDE.matcher(line);
-    if (conclude.matches() && outcomes.containsKey(conclude.group(1))) {
-      String rest = conclude.group(2) == null ? "" : " " + conclude.group(2);
-      return "conclude "
-          + conclude.group(1)
-          + " = "
-          + outcomes.get(conclude.group(1)).text()
-          + rest;
-    }
-    return line;
-  }
-
-  static java.util.Optional<Step> parse(String line) {
+  /** The step that a line is, if it can be read. */
+  static Optional<Step> parse(String line) {
     try {
-      return java.util.Optional.of(Chain.parse(line).steps().getFirst());
+      return Optional.of(Chain.parse(line).steps().getFirst());
     } catch (ChainSyntaxException e) {
-      return java.util.Optional.empty();
+      return Optional.empty();
     }
   }
 }

@@ -11,7 +11,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -98,22 +97,22 @@ record ChainView(List<StepView> steps, String problem) {
     return new ChainView(writer.steps, null);
   }
 
-  /** An edited chain beside the original. */
+  /** An edited chain beside the original: each line against the one it was made from. */
   static ChainView draft(ReviewItem item, ChainDraft draft) {
     Writer writer = new Writer(item.evidence());
-    List<ReviewItem.StoredStep> original = item.steps();
-    for (int i = 0; i < draft.lines().size(); i++) {
+    List<String> before = item.steps().stream().map(ReviewItem.StoredStep::text).toList();
+    List<String> after = draft.lines().stream().map(ChainDraft.Line::text).toList();
+    int[] origins = LineAlignment.origins(before, after);
+    for (int i = 0; i < after.size(); i++) {
       ChainDraft.Line line = draft.lines().get(i);
-      String before = i < original.size() ? original.get(i).text() : "";
+      String origin = origins[i] < 0 ? "" : before.get(origins[i]);
       writer.add(
           line.text(),
           line.step(),
           line.verdict().kind().text(),
           line.verdict().reason(),
           line.verdict().places().stream().map(Place::address).toList(),
-          Objects.equals(before, line.text())
-              ? List.of()
-              : WordDiff.between(before, line.text()));
+          origin.equals(line.text()) ? List.of() : WordDiff.between(origin, line.text()));
     }
     return new ChainView(writer.steps, draft.problem());
   }

@@ -39,6 +39,7 @@ public class DecisionPageResource {
   private final Analyses analyses;
   private final Leases leases;
   private final Reviews reviews;
+  private final Suggestions suggestions;
   private final SecurityIdentity identity;
 
   DecisionPageResource(
@@ -46,17 +47,21 @@ public class DecisionPageResource {
       Analyses analyses,
       Leases leases,
       Reviews reviews,
+      Suggestions suggestions,
       SecurityIdentity identity) {
     this.queue = queue;
     this.analyses = analyses;
     this.leases = leases;
     this.reviews = reviews;
+    this.suggestions = suggestions;
     this.identity = identity;
   }
 
   @CheckedTemplate(basePath = "")
   static class Templates {
     static native TemplateInstance steps(ChainView chain);
+
+    static native TemplateInstance suggestions(List<Suggestions.Suggestion> suggestions);
   }
 
   /** Which analysis comes next; {@code null} if nothing waits. */
@@ -131,6 +136,16 @@ public class DecisionPageResource {
     }
     ReviewItem item = analyses.get(id);
     return Templates.steps(ChainView.draft(item, ChainDraft.of(item.evidence(), chain)));
+  }
+
+  /** Other ways to go on from before the wrong step, as HTML. */
+  @POST
+  @Path("chains/{id}/suggestions")
+  @Produces(MediaType.TEXT_HTML)
+  public TemplateInstance suggest(
+      @PathParam("id") UUID id, @FormParam("firstWrongStep") int firstWrongStep)
+      throws InterruptedException {
+    return Templates.suggestions(suggestions.from(id, firstWrongStep));
   }
 
   @POST

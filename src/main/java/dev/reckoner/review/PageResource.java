@@ -41,9 +41,6 @@ public class PageResource {
     this.identity = identity;
   }
 
-  /** What every page shows around its content. */
-  record Shell(String active, String user, boolean reviewer, boolean owner, ReviewQueue.Counts counts) {}
-
   /**
    * The queue as asked for.
    *
@@ -107,12 +104,12 @@ public class PageResource {
   @Path("login")
   @PermitAll
   public Object login(
-      @QueryParam("failed") String failed, @HeaderParam("HX-Request") boolean partial) {
+      @QueryParam("failed") boolean failed, @HeaderParam("HX-Request") boolean partial) {
     if (partial) {
       // A session that ran out must not put the form into the middle of a page.
       return Response.noContent().header("HX-Redirect", "/login").build();
     }
-    return Templates.login(failed != null);
+    return Templates.login(failed);
   }
 
   @POST
@@ -135,7 +132,8 @@ public class PageResource {
       @HeaderParam("HX-Target") String target) {
     QueueFilter filter =
         new QueueFilter(
-            status.equals("all") ? null : status,
+            // What is mine is decided, so it does not wait.
+            status.equals("all") || mine && status.equals("pending") ? null : status,
             type,
             subject,
             verdict,
@@ -185,8 +183,7 @@ public class PageResource {
   }
 
   private Shell shell(String active) {
-    return new Shell(
-        active, user(), identity.hasRole("reviewer"), identity.hasRole("owner"), queue.counts());
+    return Shell.of(active, identity, queue.counts());
   }
 
   private String user() {

@@ -1,6 +1,7 @@
 package dev.reckoner.review;
 
 import dev.reckoner.reasoning.Evidence;
+import dev.reckoner.reasoning.Figures;
 import dev.reckoner.reasoning.Place;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,6 +13,9 @@ final class Places {
   private static final Pattern NUMERIC =
       Pattern.compile("[\\s$€£¥(\\-–—+]*[0-9][0-9,.]*\\s*[)%xX]*\\s*(bps|million|billion)?\\s*");
 
+  /** How many characters of a sentence stand for it. */
+  private static final int QUOTE = 64;
+
   private Places() {}
 
   /** A cell with its address. */
@@ -20,8 +24,11 @@ final class Places {
   /** A table with its heading. */
   record TableView(String caption, List<List<CellView>> rows) {}
 
-  /** A sentence with its address. */
-  record SentenceView(String text, String address) {}
+  /** A sentence with its address, cut where its figures begin and end. */
+  record SentenceView(List<Span> spans, String address) {}
+
+  /** A run of text, and whether it is a figure. */
+  record Span(String text, boolean figure) {}
 
   static List<TableView> tables(Evidence evidence) {
     List<TableView> views = new ArrayList<>();
@@ -45,21 +52,55 @@ final class Places {
   }
 
   static List<SentenceView> sentences(Evidence evidence) {
+    Figures figures = Figures.of(evidence);
     List<SentenceView> views = new ArrayList<>();
     for (int i = 0; i < evidence.sentences().size(); i++) {
+      Place place = new Place.Sentence(i);
       views.add(
-          new SentenceView(evidence.sentences().get(i), new Place.Sentence(i).address()));
+          new SentenceView(
+              spans(evidence.sentences().get(i), figures.at(place)), place.address()));
     }
     return views;
+  }
+
+  private static List<Span> spans(String sentence, List<Figures.Found> figures) {
+    List<Span> spans = new ArrayList<>();
+    int at = 0;
+    for (Figures.Found found : figures) {
+      if (found.start() < at) {
+        continue; // another reading of the same digits
+      }
+      if (found.start() > at) {
+        spans.add(new Span(sentence.substring(at, found.start()), false));
+      }
+      spans.add(new Span(sentence.substring(found.start(), found.end()), true));
+      at = found.end();
+    }
+    if (at < sentence.length()) {
+      spans.add(new Span(sentence.substring(at), false));
+    }
+    return spans;
   }
 
   /** What stands at a place, in the words of the source: {@code Net sales, 2023}. */
   static String label(Evidence evidence, Place place) {
     return switch (place) {
       case Place.Cell cell -> cellLabel(evidence, cell);
-      case Place.Sentence sentence -> "Sentence " + (sentence.index() + 1);
+      case Place.Sentence sentence -> quote(evidence, sentence.index());
       case Place.Question question -> "The question";
     };
+  }
+
+  private static String quote(Evidence evidence, int index) {
+    if (index >= evidence.sentences().size()) {
+      return "No such sentence";
+    }
+    String sentence = evidence.sentences().get(index).strip();
+    if (sentence.length() <= QUOTE) {
+      return "“" + sentence + "”";
+    }
+    int end = sentence.lastIndexOf(' ', QUOTE);
+    return "“" + sentence.substring(0, end < QUOTE / 2 ? QUOTE : end) + " …”";
   }
 
   private static String cellLabel(Evidence evidence, Place.Cell cell) {

@@ -20,7 +20,9 @@ public final class ReviewException extends RuntimeException {
     /** The chain cannot be read. */
     CHAIN_SYNTAX(422, "The chain cannot be read"),
     INVALID(422, "The request is not valid"),
-    FORBIDDEN(403, "Not allowed");
+    FORBIDDEN(403, "Not allowed"),
+    /** The model cannot be asked. */
+    UNAVAILABLE(503, "The model cannot answer");
 
     private final int status;
     private final String title;

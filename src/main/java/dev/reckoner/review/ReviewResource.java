@@ -35,6 +35,7 @@ public class ReviewResource {
   private final Analyses analyses;
   private final Leases leases;
   private final Reviews reviews;
+  private final Suggestions suggestions;
   private final SecurityIdentity identity;
 
   ReviewResource(
@@ -42,11 +43,13 @@ public class ReviewResource {
       Analyses analyses,
       Leases leases,
       Reviews reviews,
+      Suggestions suggestions,
       SecurityIdentity identity) {
     this.queue = queue;
     this.analyses = analyses;
     this.leases = leases;
     this.reviews = reviews;
+    this.suggestions = suggestions;
     this.identity = identity;
   }
 
@@ -55,6 +58,9 @@ public class ReviewResource {
 
   /** A chain to verify. */
   public record ChainText(String chain) {}
+
+  /** Position of the first wrong step, from 0. */
+  public record WrongStep(int firstWrongStep) {}
 
   /** The current token of a lease. */
   public record LeaseToken(long token) {}
@@ -183,6 +189,20 @@ public class ReviewResource {
     }
     ChainDraft draft = ChainDraft.of(analyses.get(id).evidence(), edited.chain());
     return new Checked(draft.text(), draft.problem(), draft.verdicts());
+  }
+
+  @POST
+  @Path("{id}/suggestions")
+  @RolesAllowed("reviewer")
+  @Operation(summary = "Has the model go on from before the first wrong step, verified")
+  @APIResponse(responseCode = "200", description = "At most four, verified ones first")
+  @APIResponse(responseCode = "503", description = "The model cannot answer now")
+  public List<Suggestions.Suggestion> suggest(@PathParam("id") UUID id, WrongStep wrong)
+      throws InterruptedException {
+    if (wrong == null) {
+      throw new ReviewException(Problem.INVALID, "Say which step is the first wrong one");
+    }
+    return suggestions.from(id, wrong.firstWrongStep());
   }
 
   @POST

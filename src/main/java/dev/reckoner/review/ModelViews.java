@@ -1,0 +1,233 @@
+package dev.reckoner.review;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.reckoner.improve.ImprovementService;
+import dev.reckoner.improve.RegisteredAdapter;
+import dev.reckoner.improve.TrainingRun;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.jdbi.v3.core.Jdbi;
+
+/** Puts together what the model page shows. */
+@ApplicationScoped
+public class ModelViews {
+
+  private static final int RUNS = 12;
+
+  private final ImprovementService improvement;
+  private final Jdbi jdbi;
+
+  ModelViews(ImprovementService improvement, Jdbi jdbi) {
+    this.improvement = improvement;
+    this.jdbi = jdbi;
+  }
+
+  /**
+   * Everything on the page.
+   *
+   * @param unused validated chains that no dataset has used yet
+   * @param active the run that is under way, or {@code null}
+   */
+  record ModelsView(
+      AdapterView champion,
+      long validated,
+      long unused,
+      RunView active,
+      List<RunView> runs,
+      List<AdapterView> adapters) {
+
+    public boolean none() {
+      return adapters.isEmpty();
+    }
+  }
+
+  /** A run with its loss curve. */
+  record RunView(
+      UUID id,
+      String status,
+      String startedBy,
+      String age,
+      String message,
+      int step,
+      int steps,
+      String loss,
+      String backend,
+      String adapterId,
+      Curve curve) {
+
+    public boolean known() {
+      return steps > 0;
+    }
+
+    /** Whether it ended without an adapter that may serve. */
+    public boolean bad() {
+      return status.equals("failed") || status.equals("refused");
+    }
+
+    public boolean good() {
+      return status.equals("passed") || status.equals("promoted");
+    }
+  }
+
+  /** A loss curve in a box of 600 by 120. */
+  record Curve(String points, String first, String last) {}
+
+  /** One rule of the gate and what came of it. */
+  record CheckView(String suite, String text, boolean passed) {}
+
+  /**
+   * An adapter and where it comes from.
+   *
+   * @param checks what the gate said; empty for one that was imported
+   */
+  record AdapterView(
+      String id,
+      String hash,
+      String baseModelHash,
+      String datasetHash,
+      boolean champion,
+      boolean candidate,
+      boolean passed,
+      boolean judged,
+      String age,
+      String trainedBy,
+      long approvals,
+      long corrections,
+      List<CheckView> checks,
+      List<String> notes) {}
+
+  ModelsView models() {
+    List<TrainingRun> runs = improvement.runs(RUNS);
+    Map<UUID, TrainingRun> byId =
+        runs.stream().collect(Collectors.toMap(TrainingRun::id, Function.identity()));
+    List<AdapterView> adapters = new ArrayList<>();
+    AdapterView champion = null;
+    for (RegisteredAdapter adapter : improvement.adapters()) {
+      AdapterView view = adapter(adapter, byId.get(adapter.runId()));
+      adapters.add(view);
+      if (view.champion()) {
+        champion = view;
+      }
+    }
+    List<RunView> ended = new ArrayList<>();
+    RunView active = null;
+    for (TrainingRun run : runs) {
+      RunView view = run(run);
+      if (run.status().active()) {
+        active = view;
+      } else {
+        ended.add(view);
+      }
+    }
+    return new ModelsView(
+        champion,
+        count("select count(*) from standing_decision where kind <> 'reject'"),
+        count(
+            "select count(*) from standing_decision d where kind <> 'reject' and not exists"
+                + " (select 1 from dataset_item i where i.analysis_id = d.analysis_id)"),
+        active,
+        ended,
+        adapters);
+  }
+
+  private RunView run(TrainingRun run) {
+    Instant when = run.finishedAt() != null ? run.finishedAt() : run.createdAt();
+    return new RunView(
+        run.id(),
+        run.status().name().toLowerCase(Locale.ROOT),
+        run.startedBy(),
+        Ages.since(when),
+        run.message(),
+        run.step(),
+        run.steps(),
+        run.loss() == null ? "" : decimal(run.loss()),
+        run.backend() == null ? "" : run.backend(),
+        run.adapterId() == null ? "" : run.adapterId(),
+        curve(improvement.losses(run.id())));
+  }
+
+  private static Curve curve(List<TrainingRun.LossPoint> losses) {
+    if (losses.size() < 2) {
+      return null;
+    }
+    double top = losses.stream().mapToDouble(TrainingRun.LossPoint::loss).max().orElse(1);
+    double bottom = losses.stream().mapToDouble(TrainingRun.LossPoint::loss).min().orElse(0);
+    double range = Math.max(1e-9, top - bottom);
+    int last = losses.getLast().step();
+    int first = losses.getFirst().step();
+    String points =
+        losses.stream()
+            .map(
+                p ->
+                    String.format(
+                        Locale.ROOT,
+                        "%.1f,%.1f",
+                        600.0 * (p.step() - first) / Math.max(1, last - first),
+                        4 + 112 * (top - p.loss()) / range))
+            .collect(Collectors.joining(" "));
+    return new Curve(
+        points, decimal(losses.getFirst().loss()), decimal(losses.getLast().loss()));
+  }
+
+  private AdapterView adapter(RegisteredAdapter adapter, TrainingRun run) {
+    List<CheckView> checks = new ArrayList<>();
+    List<String> notes = new ArrayList<>();
+    JsonNode gate = adapter.gate();
+    if (gate != null) {
+      for (JsonNode check : gate.path("checks")) {
+        checks.add(
+            new CheckView(
+                check.path("suite").asText(),
+                check.path("text").asText(),
+                check.path("passed").asBoolean()));
+      }
+      gate.path("notes").forEach(note -> notes.add(note.asText()));
+    }
+    return new AdapterView(
+        adapter.id(),
+        shortened(adapter.sha256()),
+        shortened(adapter.baseModelHash()),
+        shortened(adapter.datasetHash()),
+        adapter.aliases().contains("champion"),
+        adapter.aliases().contains("candidate"),
+        adapter.passed(),
+        gate != null,
+        Ages.since(adapter.createdAt()),
+        run == null ? "" : run.startedBy(),
+        uses(adapter.datasetHash(), "approved"),
+        uses(adapter.datasetHash(), "corrected"),
+        checks,
+        notes);
+  }
+
+  private long uses(String dataset, String use) {
+    return jdbi.withHandle(
+        handle ->
+            handle
+                .createQuery("select count(*) from dataset_item where dataset_hash = ? and use = ?")
+                .bind(0, dataset)
+                .bind(1, use)
+                .mapTo(Long.class)
+                .one());
+  }
+
+  private long count(String sql) {
+    return jdbi.withHandle(handle -> handle.createQuery(sql).mapTo(Long.class).one());
+  }
+
+  /** Enough of a hash to recognise it. */
+  private static String shortened(String hash) {
+    return hash == null ? "–" : hash.substring(0, Math.min(12, hash.length()));
+  }
+
+  private static String decimal(double value) {
+    return String.format(Locale.ROOT, "%.3f", value);
+  }
+}
