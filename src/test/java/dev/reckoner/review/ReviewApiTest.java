@@ -170,13 +170,13 @@ class ReviewApiTest {
     String edited = ReviewFixture.WRONG.replace("107,588 USD million @ r6c2", "109,120 USD million @ r8c2");
     as("rita").body(Map.of("chain", edited)).post("/api/v1/analyses/{id}/check", id).then()
         .statusCode(200).body("problem", nullValue())
-        .body("steps[3].text", equalTo("compute d = c / b as % = -1.5652 %"))
-        .body("steps[4].text", equalTo("conclude d = -1.5652 %"))
-        .body("steps.verdict", contains("grounded", "grounded", "recomputed", "recomputed", "grounded"));
+        .body("steps[3].text", equalTo("compute d = c / b as % = -1.56525 %"))
+        .body("steps[4].text", equalTo("conclude d = -1.56525 %"))
+        .body("steps.verdict", contains("grounded", "grounded", "recomputed", "recomputed", "recomputed"));
     Map<String, Object> correction = decision("CORRECT", 0);
     correction.put("chain", edited);
     as("rita").body(correction).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201)
-        .body("firstWrongStep", is(1)).body("chain", containsString("conclude d = -1.5652 %"));
+        .body("firstWrongStep", is(1)).body("chain", containsString("conclude d = -1.56525 %"));
     as("rita").get("/api/v1/analyses/{id}", id).then().body("status", is("corrected"))
         .body("chain", equalTo(ReviewFixture.WRONG.strip()));
   }
@@ -222,14 +222,98 @@ class ReviewApiTest {
 
   @Test
   void aFormWithoutATokenIsRefused() {
-    given().redirects().follow(false).contentType(ContentType.URLENC)
-        .post("/logout").then().statusCode(is(400));
+    UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
+    String session = given().redirects().follow(false).formParam("j_username", "rita")
+        .formParam("j_password", ReviewFixture.PASSWORD).post("/j_security_check").then()
+        .statusCode(302).cookie("reckoner-session").extract().cookie("reckoner-session");
+    given().cookie("reckoner-session", session).get("/chains/{id}", id).then().statusCode(200);
+    given().cookie("reckoner-session", session).formParam("kind", "approve").formParam("dwellMillis", 1)
+        .formParam("id", UUID.randomUUID().toString()).formParam("version", 0)
+        .post("/chains/{id}/decision", id).then().statusCode(400);
+    as("rita").get("/api/v1/analyses/{id}", id).then().body("status", is("pending"));
   }
 
   @Test
   void everyAnswerCarriesTheSecurityHeaders() {
     given().get("/login").then().header("Content-Security-Policy", containsString("frame-ancestors 'none'"))
         .header("X-Content-Type-Options", is("nosniff"));
+  }
+
+  @Test
+  void exportsHaveTheShapesThatTrainersRead() throws Exception {
+    UUID approved = fixture.add("Good", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
+    UUID corrected = fixture.add("Wrong row", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.4);
+    UUID rejected = fixture.add("Bad", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.4);
+    as("rita").body(approve(0)).post("/api/v1/analyses/{id}/decisions", approved);
+    Map<String, Object> correction = decision("CORRECT", 0);
+    correction.put("chain", ReviewFixture.RIGHT);
+    as("rita").body(correction).post("/api/v1/analyses/{id}/decisions", corrected).then()
+        .statusCode(201);
+    Map<String, Object> rejection = reject(0);
+    rejection.put("firstWrongStep", 2);
+    as("rita").body(rejection).post("/api/v1/analyses/{id}/decisions", rejected).then()
+        .statusCode(201);
+
+    as("rita").get("/api/v1/exports/sft").then().statusCode(403);
+    as("olga").get("/api/v1/exports/csv").then().statusCode(404)
+        .contentType(ProblemMapper.PROBLEM_JSON);
+
+    List<JsonNode> sft = export("sft");
+    assertThat(sft).hasSize(2);
+    assertThat(sft.get(1).at("/messages/2/content").asText()).isEqualTo(ReviewFixture.RIGHT.strip());
+    List<JsonNode> dpo = export("dpo");
+    assertThat(dpo).hasSize(1);
+    assertThat(dpo.getFirst().at("/prefix").asText())
+        .isEqualTo("cite a = 107,412 USD million @ r8c1");
+    assertThat(dpo.getFirst().at("/chosen").asText()).startsWith("cite b = 109,120");
+    assertThat(dpo.getFirst().at("/rejected").asText()).startsWith("cite b = 107,588");
+    assertThat(export("kto").stream().map(line -> line.at("/label").asBoolean()))
+        .containsExactly(true, false, true, false);
+    List<JsonNode> steps = export("steps");
+    assertThat(steps).hasSize(3);
+    assertThat(steps.getLast().at("/labels").toString()).isEqualTo("[true,true,false]");
+    assertThat(steps.getLast().at("/completions")).hasSize(3);
+    assertThat(export("decisions")).hasSize(3);
+  }
+
+  @Test
+  void statisticsCountWhatStands() {
+    UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
+    fixture.add("Two", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.9);
+    as("rita").body(approve(0)).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201);
+    as("vera").get("/api/v1/statistics").then().statusCode(200)
+        .body("days", hasSize(Statistics.DAYS)).body("days[-1].verified", is(1))
+        .body("days[-1].failing", is(1)).body("days[-1].approved", is(1))
+        .body("types[0].name", is("dev.reckoner.filing.excerpt.v1"))
+        .body("reviewers[0].medianMillis", is(4200));
+  }
+
+  @Test
+  void anOwnerManagesAccounts() {
+    as("rita").get("/api/v1/accounts").then().statusCode(403);
+    String password = as("olga").body(Map.of("name", "nina", "role", "reviewer"))
+        .post("/api/v1/accounts").then().statusCode(201).extract().path("password");
+    given().auth().preemptive().basic("nina", password).get("/api/v1/analyses/counts").then()
+        .statusCode(200);
+    as("olga").body(Map.of("name", "nina", "role", "reviewer")).post("/api/v1/accounts").then()
+        .statusCode(422).body("detail", containsString("already"));
+    as("olga").body(Map.of("enabled", false)).put("/api/v1/accounts/nina/enabled").then()
+        .statusCode(204);
+    given().auth().preemptive().basic("nina", password).get("/api/v1/analyses/counts").then()
+        .statusCode(401);
+    as("olga").body(Map.of("enabled", false)).put("/api/v1/accounts/olga/enabled").then()
+        .statusCode(422);
+    as("olga").get("/api/v1/accounts").then().body("name", contains("nina", "olga", "rita", "rob", "vera"));
+  }
+
+  private List<JsonNode> export(String format) throws Exception {
+    String lines = as("olga").get("/api/v1/exports/{f}", format).then().statusCode(200)
+        .contentType(Exports.JSON_LINES).extract().asString();
+    List<JsonNode> all = new java.util.ArrayList<>();
+    for (String line : lines.split("\n")) {
+      all.add(json.readTree(line));
+    }
+    return all;
   }
 
   private static Map<String, Object> approve(int version) {

@@ -49,9 +49,9 @@ final class ReviewFixture {
       cite a = 107,412 USD million @ r8c1
       cite b = 109,120 USD million @ r8c2
       compute c = a - b = -1,708 USD million
-      compute d = c / b as % = -1.5652 %
+      compute d = c / b as % = -1.56525 %
       infer c,d : Total revenue fell from fiscal 2022 to fiscal 2023.
-      conclude d = -1.5652 %
+      conclude d = -1.56525 %
       """;
 
   static final String WRONG =
@@ -59,8 +59,8 @@ final class ReviewFixture {
       cite a = 107,412 USD million @ r8c1
       cite b = 107,588 USD million @ r6c2
       compute c = a - b = -1,708 USD million
-      compute d = c / b as % = -1.5875 %
-      conclude d = -1.5875 %
+      compute d = c / b as % = -1.58754 %
+      conclude d = -1.58754 %
       """;
 
   private final Jdbi jdbi;

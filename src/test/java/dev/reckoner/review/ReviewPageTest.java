@@ -6,10 +6,17 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.microsoft.playwright.Locator;
 import com.microsoft.playwright.Page;
 import com.microsoft.playwright.assertions.PlaywrightAssertions;
+import dev.reckoner.agent.Continuations;
 import dev.reckoner.embedded.EmbeddedServicesResource;
+import dev.reckoner.inference.Reasoned;
+import dev.reckoner.reasoning.Chain;
+import dev.reckoner.reasoning.ChainSyntaxException;
+import dev.reckoner.reasoning.Evidence;
+import dev.reckoner.reasoning.Verifier;
 import io.quarkus.test.common.TestResourceScope;
 import io.quarkus.test.common.WithTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
+import io.quarkus.test.junit.QuarkusMock;
 import io.quarkus.test.junit.QuarkusTest;
 import jakarta.inject.Inject;
 import java.net.URL;
@@ -116,7 +123,7 @@ class ReviewPageTest {
     page.keyboard().press("e");
     page.locator(".step-editor textarea").fill("cite b = 109,120 USD million @ r8c2");
     assertThat(page.locator(".steps")).hasAttribute("data-failed", "0");
-    assertThat(page.locator(".step").nth(3).locator(".result")).hasText("-1.5652 %");
+    assertThat(page.locator(".step").nth(3).locator(".result")).hasText("-1.56525 %");
     page.keyboard().press("Enter");
     assertThat(page.locator(".step").nth(1).locator("ins").first()).containsText("109,120");
     page.keyboard().press("c");
@@ -245,6 +252,62 @@ class ReviewPageTest {
     assertThat(page.locator(".actions")).hasCount(0);
     page.keyboard().press("a");
     Assertions.assertThat(decisions()).isEmpty();
+  }
+
+  @Test
+  void aWrongStepGetsOtherWaysOnFromTheModel() throws ChainSyntaxException {
+    Chain right = Chain.parse(ReviewFixture.RIGHT);
+    List<Reasoned> drawn =
+        List.of(
+            new Reasoned(
+                null, right, new Verifier().verify(ReviewFixture.TARGET, right), List.of()));
+    QuarkusMock.installMockForType(
+        new Continuations(null) {
+          @Override
+          public List<Reasoned> from(Evidence evidence, String prefix, int draws) {
+            return prefix.equals("cite a = 107,412 USD million @ r8c1") ? drawn : List.of();
+          }
+        },
+        Continuations.class);
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.5);
+    Page page = open(id);
+    page.keyboard().press("k");
+    page.keyboard().press("w");
+    page.keyboard().press("s");
+    assertThat(page.locator(".suggestion")).hasCount(1);
+    assertThat(page.locator(".suggestion .pill")).hasText("all verified");
+    page.keyboard().press("1");
+    assertThat(page.locator(".steps")).hasAttribute("data-failed", "0");
+    assertThat(page.locator("[data-set=correct]")).isVisible();
+    page.keyboard().press("c");
+    assertThat(page.locator("#toast")).containsText("Correction stored");
+    Assertions.assertThat(decisions()).containsExactly("rita correct 1");
+  }
+
+  @Test
+  void theModelPageSaysWhatServesAndLetsAnOwnerTrain() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.5);
+    Page page = open(id);
+    page.keyboard().press("a");
+    assertThat(page.locator("#toast")).containsText("Approved");
+    page.navigate("/models");
+    assertThat(page.locator(".card-train .card-big")).hasText("1 new validated chain");
+    assertThat(page.locator(".card-train button")).hasCount(0);
+    Page owner = signedIn("olga");
+    owner.navigate("/models");
+    assertThat(owner.locator(".card-train button")).isEnabled();
+  }
+
+  @Test
+  void theDashboardCountsTheDecisions() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.5);
+    Page page = open(id);
+    page.keyboard().press("a");
+    assertThat(page.locator("#toast")).containsText("Approved");
+    page.navigate("/dashboard");
+    assertThat(page.locator(".figures dd[data-count=approved]")).hasText("1");
+    assertThat(page.locator(".rates tbody tr").first()).containsText("Filing excerpt");
+    assertThat(page.locator(".bars title").last()).containsText("1 approved");
   }
 
   private Page open(UUID id) {
