@@ -27,8 +27,8 @@ import java.util.TreeMap;
  * sees depends only on recipe, seed and samples, so a resumed run equals an uninterrupted one bit
  * for bit.
  *
- * <p>The output directory gets {@code metrics.jsonl} (a line a step and an evaluation) and {@code
- * checkpoint.safetensors}. Saving the result is the caller's: {@link LoraAdapter#save} or {@link
+ * <p>The output directory gets {@code metrics.jsonl} (a line a step and an evaluation), {@code
+ * loss.png} and {@code checkpoint.safetensors}. Saving the result is the caller's: {@link LoraAdapter#save} or {@link
  * Gemma3#save}.
  */
 public final class Trainer implements AutoCloseable {
@@ -148,6 +148,7 @@ public final class Trainer implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(out + ": metrics could not be written", e);
     }
+    LossCurve.write(out, out.resolve("loss.png"));
     parameters.dropGradients();
     if (!Double.isNaN(best) && end != Outcome.End.INTERRUPTED) {
       TrainingState.loadBest(out, backend, parameters.values());

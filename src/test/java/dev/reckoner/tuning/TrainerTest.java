@@ -136,6 +136,8 @@ class TrainerTest {
       double before = trainer.evaluate(heldOut);
       Outcome outcome = trainer.run(samples(60, 1), heldOut, dir, SILENT);
       assertThat(before).isGreaterThan(3.5);
+      assertThat(javax.imageio.ImageIO.read(dir.resolve("loss.png").toFile()).getWidth())
+          .isEqualTo(900);
       assertThat(outcome.heldOutLoss()).isLessThan(before / 2);
       assertThat(trainer.evaluate(heldOut)).isEqualTo(outcome.heldOutLoss());
       model.save(dir.resolve("model"), DType.F32, Long.MAX_VALUE);
