@@ -1,6 +1,7 @@
 package dev.reckoner.agent;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.SystemMessage;
 import dev.langchain4j.data.message.ToolExecutionResultMessage;
@@ -47,7 +48,8 @@ final class ChatExchange {
     this.model = model;
     refuseUnsupported(request);
     this.options = options(model, request);
-    Rule format = format(request);
+    JsonNode schema = schema(request);
+    Rule format = rule(schema);
     TextConstraint chains = chainGrammar(request);
     this.chain = chains != null;
     this.tools =
@@ -61,7 +63,7 @@ final class ChatExchange {
           new GrammarConstraint(
               tools.rule(format == null ? Rule.text() : format), tools.version());
     } else {
-      this.constraint = format == null ? null : new GrammarConstraint(format, "json-schema");
+      this.constraint = format == null ? null : JsonSchemaRules.constraint(schema);
     }
     this.turns = turns(request);
   }
@@ -122,17 +124,20 @@ final class ChatExchange {
     }
   }
 
-  private static Rule format(ChatRequest request) {
+  /** The JSON Schema of the answer, or {@code null} where it may be any text. */
+  private static JsonNode schema(ChatRequest request) {
     if (request.responseFormat() == null
         || request.responseFormat().type() != ResponseFormatType.JSON) {
       return null;
     }
-    if (request.responseFormat().jsonSchema() == null) {
-      return JsonSchemaRules.anyObject();
-    }
-    JsonNode schema = ToolProtocol.json(request.responseFormat().jsonSchema().rootElement());
+    return request.responseFormat().jsonSchema() == null
+        ? JsonNodeFactory.instance.objectNode().put("type", "object")
+        : ToolProtocol.json(request.responseFormat().jsonSchema().rootElement());
+  }
+
+  private static Rule rule(JsonNode schema) {
     try {
-      return JsonSchemaRules.rule(schema);
+      return schema == null ? null : JsonSchemaRules.rule(schema);
     } catch (IllegalArgumentException e) {
       throw new UnsupportedFeatureException(e.getMessage());
     }
@@ -177,6 +182,11 @@ final class ChatExchange {
       text = talk.removeLast().content() + "\n" + text;
     }
     talk.add(new ChatMessage(role, text));
+  }
+
+  /** Whether the answer may be a tool call, so that its text is in the tool protocol. */
+  boolean offersTools() {
+    return tools != null;
   }
 
   /** The request to the engine, served with the adapter of {@code slot}. */

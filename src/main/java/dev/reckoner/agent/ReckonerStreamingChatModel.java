@@ -9,14 +9,26 @@ import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.reckoner.inference.Generation;
 import dev.reckoner.inference.GenerationListener;
 import io.quarkus.arc.All;
+import io.quarkus.arc.Arc;
+import io.quarkus.arc.Unremovable;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 
 /** The served model for LangChain4j: hands on the text as it is written. */
 @ApplicationScoped
+@Unremovable
 public class ReckonerStreamingChatModel implements StreamingChatModel {
+
+  /** For {@code @RegisterAiService(streamingChatLanguageModelSupplier = …)}. */
+  public static final class Served implements Supplier<StreamingChatModel> {
+    @Override
+    public StreamingChatModel get() {
+      return Arc.container().instance(ReckonerStreamingChatModel.class).get();
+    }
+  }
 
   private final ServingModel model;
   private final List<ChatModelListener> listeners;
@@ -44,9 +56,22 @@ public class ReckonerStreamingChatModel implements StreamingChatModel {
       CompletableFuture<ServingModel.Slot> slot,
       StreamingChatResponseHandler handler) {
     return new GenerationListener() {
+      private final StringBuilder head = new StringBuilder();
+      private boolean answering = !exchange.offersTools();
+
       @Override
       public void onText(String more) {
-        handler.onPartialResponse(more);
+        if (answering) {
+          handler.onPartialResponse(more);
+          return;
+        }
+        // A tool call is no partial response; of an answer, the word that says so is not.
+        head.append(more);
+        if (head.length() > ToolProtocol.ANSWER.length()
+            && head.indexOf(ToolProtocol.ANSWER) == 0) {
+          answering = true;
+          handler.onPartialResponse(head.substring(ToolProtocol.ANSWER.length()));
+        }
       }
 
       @Override

@@ -25,7 +25,7 @@ final class ToolProtocol {
 
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String CALL = "call ";
-  private static final String ANSWER = "answer ";
+  static final String ANSWER = "answer ";
   private static final JsonObjectSchema NO_ARGUMENTS = JsonObjectSchema.builder().build();
 
   private final List<ToolSpecification> tools;

@@ -49,9 +49,17 @@ public final class InferenceEngine implements AutoCloseable {
     }
   }
 
-  /** What the engine has done since it started. */
+  /**
+   * What the engine has done since it started.
+   *
+   * @param steps passes over the weights
+   * @param tokens tokens computed: prompts, forced text and picks
+   * @param reusedPromptTokens prompt tokens taken from the prefix cache instead
+   * @param picks tokens the model chose
+   * @param active requests in the last step
+   */
   public record Counters(
-      long steps, long promptTokens, long reusedPromptTokens, long writtenTokens, int active) {}
+      long steps, long tokens, long reusedPromptTokens, long picks, int active) {}
 
   private record Waiting(Request request, Ticket ticket, long submittedNanos) {}
 
@@ -365,9 +373,9 @@ public final class InferenceEngine implements AutoCloseable {
     counters =
         new Counters(
             before.steps() + 1,
-            before.promptTokens() + read,
+            before.tokens() + read,
             reused,
-            before.writtenTokens() + written,
+            before.picks() + written,
             active.size());
   }
 

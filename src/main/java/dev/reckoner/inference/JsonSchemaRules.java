@@ -206,8 +206,7 @@ public final class JsonSchemaRules {
             anyObject()));
   }
 
-  /** Any JSON object. */
-  public static Rule anyObject() {
+  private static Rule anyObject() {
     Rule member =
         Rule.sequence(
             Rule.jsonString(0, Integer.MAX_VALUE),
