@@ -48,6 +48,11 @@ public class ServingModel implements AdapterSlot {
     return config.dir().orElseGet(() -> BundledModel.directory(config.cacheDir()));
   }
 
+  /** What the lineage of an analysis calls this program. */
+  public String build() {
+    return config.build();
+  }
+
   /** Another backend of the configured kind; the caller closes it. */
   public Backend openBackend() {
     return Backends.open(config.backend(), config.threads());

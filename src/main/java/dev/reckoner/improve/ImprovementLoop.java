@@ -25,6 +25,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
 import org.jboss.logging.Logger;
@@ -142,6 +143,7 @@ class ImprovementLoop {
     UUID id = run.id();
     String adapterId = adapterId(run);
     RegisteredAdapter champion = registry.champion().orElse(null);
+    AdapterFiles files = AdapterFiles.read(trained.adapter());
     Reasoner reasoner = serving.reasoner();
     List<Measurement> champions = new ArrayList<>();
     List<Measurement> candidates = new ArrayList<>();
@@ -154,8 +156,10 @@ class ImprovementLoop {
       try {
         for (Suite suite : split.suites()) {
           champions.add(
-              measure(id, suite, champion == null ? AdapterRelease.BASE : champion.id(), incumbent));
-          candidates.add(measure(id, suite, adapterId, candidate));
+              champion == null
+                  ? measure(id, suite, AdapterRelease.BASE, "", null)
+                  : measure(id, suite, champion.id(), champion.sha256(), incumbent));
+          candidates.add(measure(id, suite, adapterId, files.hash(), candidate));
         }
       } finally {
         reasoner.engine().retire(candidate);
@@ -167,7 +171,6 @@ class ImprovementLoop {
     }
     Gate.Verdict verdict = new Gate(rules()).judge(champions, candidates);
     ObjectNode evidence = evidence(verdict, champions, candidates, trained);
-    AdapterFiles files = AdapterFiles.read(trained.adapter());
     jdbi.useTransaction(
         h -> {
           registry.register(
@@ -203,17 +206,36 @@ class ImprovementLoop {
         });
   }
 
-  private Measurement measure(UUID run, Suite suite, String model, LoraAdapter adapter)
-      throws InterruptedException {
+  private Measurement measure(
+      UUID run, Suite suite, String model, String sha256, LoraAdapter adapter)
+      throws InterruptedException, IOException {
+    Reasoner reasoner = serving.reasoner();
+    Measurements known = new Measurements(directories.dataDir());
+    Measurements.Key key =
+        new Measurements.Key(
+            suite.version(),
+            reasoner.modelHash(),
+            sha256,
+            reasoner.backendName(),
+            serving.options().toString(),
+            serving.build());
+    Optional<Measurement> before = known.find(key, suite, model);
+    if (before.isPresent()) {
+      return before.get();
+    }
     int problems = suite.problems().size();
-    return new Evaluator(IN_FLIGHT)
-        .measure(
-            suite,
-            model,
-            new ReasonerSolver(serving.reasoner(), adapter, serving.options()),
-            done ->
-                runs.says(
-                    run, "%s on %s: %d of %d".formatted(model, suite.name(), done, problems)));
+    Measurement measurement =
+        new Evaluator(IN_FLIGHT)
+            .measure(
+                suite,
+                model,
+                new ReasonerSolver(reasoner, adapter, serving.options()),
+                done ->
+                    runs.says(
+                        run,
+                        "%s on %s: %d of %d".formatted(model, suite.name(), done, problems)));
+    known.keep(key, measurement);
+    return measurement;
   }
 
   private static ObjectNode evidence(
