@@ -1,7 +1,6 @@
 package dev.reckoner.agent;
 
 import dev.langchain4j.service.MemoryId;
-import dev.langchain4j.service.Result;
 import dev.langchain4j.service.SystemMessage;
 import dev.langchain4j.service.UserMessage;
 import dev.reckoner.reasoning.PromptFormat;
@@ -21,9 +20,9 @@ public interface Analyst {
    * @param analysis a conversation of its own: events have nothing to do with each other
    * @param evidence rendered by {@link PromptFormat}. Only a value in the template and no template
    *     itself: braces in a filing are text
-   * @return the chain; its final response carries {@link GenerationMetadata}
+   * @return the chain; how the model came to it is in the metadata of its answer
    */
   @SystemMessage(PromptFormat.INSTRUCTION)
   @UserMessage("{evidence}")
-  Result<String> analyze(@MemoryId UUID analysis, String evidence);
+  String analyze(@MemoryId UUID analysis, String evidence);
 }

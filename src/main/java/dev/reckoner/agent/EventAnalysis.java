@@ -2,7 +2,6 @@ package dev.reckoner.agent;
 
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.LangChain4jException;
-import dev.langchain4j.service.Result;
 import dev.reckoner.inference.Generation;
 import dev.reckoner.inference.Reasoned;
 import dev.reckoner.reasoning.ChainSyntaxException;
@@ -13,6 +12,7 @@ import jakarta.enterprise.context.control.ActivateRequestContext;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.atomic.AtomicReference;
 
 /** Routes an event through its domain pack to the analyst, then checks what the analyst wrote. */
 @ApplicationScoped
@@ -61,10 +61,12 @@ class EventAnalysis implements AnalysisService {
         generation.queued().plus(generation.took()));
   }
 
+  /** Asks the analyst, and keeps what its result leaves out: how the model came to it. */
   private GenerationMetadata ask(UUID id, String evidence) throws InterruptedException {
-    Result<String> result;
+    AtomicReference<GenerationMetadata> answered = new AtomicReference<>();
     try {
-      result = analyst.analyze(id, evidence);
+      ScopedValue.where(ReckonerChatModel.ANSWERED, answered)
+          .run(() -> analyst.analyze(id, evidence));
     } catch (TruncatedOutputException e) {
       throw new AnalysisException.Truncated(e.limit(), e.written());
     } catch (CancellationException e) {
@@ -77,10 +79,10 @@ class EventAnalysis implements AnalysisService {
     } catch (LangChain4jException e) {
       throw new AnalysisException.ModelFailed(e.getMessage(), e);
     }
-    if (result.finalResponse().metadata() instanceof GenerationMetadata metadata) {
-      return metadata;
+    if (answered.get() == null) {
+      throw new AnalysisException.ModelFailed(
+          "the analyst was answered by another model than Reckoner's", null);
     }
-    throw new AnalysisException.ModelFailed(
-        "the analyst was answered by another model than Reckoner's", null);
+    return answered.get();
   }
 }

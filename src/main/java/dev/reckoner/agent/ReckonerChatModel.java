@@ -16,6 +16,7 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 
 /** The served model for LangChain4j: answers when the whole text is there. */
@@ -33,6 +34,13 @@ public class ReckonerChatModel implements ChatModel {
       return Arc.container().instance(ReckonerChatModel.class).get();
     }
   }
+
+  /**
+   * Where a caller that goes through an AI service finds what the service's result leaves out: the
+   * metadata of the last answer on its thread.
+   */
+  static final ScopedValue<AtomicReference<GenerationMetadata>> ANSWERED =
+      ScopedValue.newInstance();
 
   private final ServingModel model;
   private final List<ChatModelListener> listeners;
@@ -54,7 +62,11 @@ public class ReckonerChatModel implements ChatModel {
     ChatExchange exchange = ChatExchange.of(model, request);
     try {
       ServingModel.Submission submission = model.submit(exchange::request, null);
-      return exchange.response(submission.ticket().await(), submission.slot());
+      ChatResponse response = exchange.response(submission.ticket().await(), submission.slot());
+      if (ANSWERED.isBound() && response.metadata() instanceof GenerationMetadata metadata) {
+        ANSWERED.get().set(metadata);
+      }
+      return response;
     } catch (InferenceException e) {
       throw translated(e);
     } catch (InterruptedException e) {

@@ -41,6 +41,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -167,14 +168,11 @@ class AgentTest {
     // Braces would be expressions of a template.
     Evidence evidence =
         new Evidence("A {b} c", "Is {x.y} 12?", List.of(), List.of("{Sales} were 12 million."));
-    GenerationMetadata metadata =
-        (GenerationMetadata)
-            analyst
-                .analyze(UUID.randomUUID(), new PromptFormat().render(evidence))
-                .finalResponse()
-                .metadata();
+    AtomicReference<GenerationMetadata> answered = new AtomicReference<>();
+    ScopedValue.where(ReckonerChatModel.ANSWERED, answered)
+        .run(() -> analyst.analyze(UUID.randomUUID(), new PromptFormat().render(evidence)));
     Reasoner.Options options = serving.options();
-    assertThat(metadata.lineage().promptTokens())
+    assertThat(answered.get().lineage().promptTokens())
         .isEqualTo(serving.reasoner().request(evidence, null, options).prompt().length);
   }
 
