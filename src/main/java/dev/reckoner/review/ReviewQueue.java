@@ -4,7 +4,11 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import org.jdbi.v3.core.Handle;
@@ -22,20 +26,6 @@ public class ReviewQueue {
   public static final int MAX_PAGE_SIZE = 100;
 
   private static final String ORDER = " order by a.failed_steps desc, a.confidence, a.created_at";
-
-  // Filters are optional parameters of one statement, so no SQL is put together from input.
-  private static final String WHERE =
-      """
-       where (:status::text is null or a.status = :status)
-         and (:type::text is null or a.event_type = :type)
-         and (:subject::text is null or a.subject = :subject)
-         and (:verdict::text is null or (a.failed_steps > 0) = (:verdict = 'failed'))
-         and (:adapter::text is null or a.adapter_id = :adapter)
-         and (:reviewer::text is null or exists (select 1 from standing_decision s
-              where s.analysis_id = a.id and s.reviewer = :reviewer))
-         and (:search::text is null or a.title ilike :search or a.subject ilike :search
-              or a.answer ilike :search)
-      """;
 
   private final Jdbi jdbi;
 
@@ -128,7 +118,7 @@ public class ReviewQueue {
                           from analysis a
                           left join review_lease l on l.analysis_id = a.id and l.lease_until > now()
                           """
-                              + WHERE
+                              + where(filter)
                               + ORDER
                               + " limit :limit offset :offset"),
                       filter)
@@ -137,7 +127,7 @@ public class ReviewQueue {
                   .map((rs, ctx) -> row(rs))
                   .list();
           long total =
-              bind(handle.createQuery("select count(*) from analysis a" + WHERE), filter)
+              bind(handle.createQuery("select count(*) from analysis a" + where(filter)), filter)
                   .mapTo(Long.class)
                   .one();
           return new Page(rows, page, size, total);
@@ -209,15 +199,51 @@ public class ReviewQueue {
         .list();
   }
 
+  /** Only what is asked for, so that the index of the queue can serve it; values are bound. */
+  private static String where(QueueFilter filter) {
+    List<String> conditions = new ArrayList<>();
+    if (filter.status() != null) {
+      conditions.add(
+          filter.status().equals("pending") ? "a.status = 'pending'" : "a.status = :status");
+    }
+    if (filter.type() != null) {
+      conditions.add("a.event_type = :type");
+    }
+    if (filter.subject() != null) {
+      conditions.add("a.subject = :subject");
+    }
+    if (filter.verdict() != null) {
+      conditions.add(
+          filter.verdict().equals("failed") ? "a.failed_steps > 0" : "a.failed_steps = 0");
+    }
+    if (filter.adapter() != null) {
+      conditions.add("a.adapter_id = :adapter");
+    }
+    if (filter.reviewer() != null) {
+      conditions.add(
+          "exists (select 1 from standing_decision s"
+              + " where s.analysis_id = a.id and s.reviewer = :reviewer)");
+    }
+    if (filter.search() != null) {
+      conditions.add(
+          "(a.title ilike :search or a.subject ilike :search or a.answer ilike :search)");
+    }
+    return conditions.isEmpty() ? "" : " where " + String.join(" and ", conditions);
+  }
+
   private static Query bind(Query query, QueueFilter filter) {
-    return query
-        .bind("status", filter.status())
-        .bind("type", filter.type())
-        .bind("subject", filter.subject())
-        .bind("verdict", filter.verdict())
-        .bind("adapter", filter.adapter())
-        .bind("reviewer", filter.reviewer())
-        .bind("search", filter.searchPattern());
+    Map<String, Object> values = new HashMap<>();
+    values.put("status", filter.status());
+    values.put("type", filter.type());
+    values.put("subject", filter.subject());
+    values.put("adapter", filter.adapter());
+    values.put("reviewer", filter.reviewer());
+    values.put("search", filter.searchPattern());
+    values.values().removeIf(Objects::isNull);
+    if ("pending".equals(filter.status())) {
+      values.remove("status");
+    }
+    return query.bindMap(values);
   }
 
   private static Row row(ResultSet rs) throws SQLException {
