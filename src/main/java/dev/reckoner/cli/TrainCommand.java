@@ -100,18 +100,18 @@ final class TrainCommand implements Callable<Integer> {
   private int improve(ImprovementAccess access) {
     TrainingRun run = access.start(!noPromote);
     try (Progress progress = new Progress(System.err, false)) {
-      TrainingRun.Status shown = null;
+      String shown = "";
       while (run.status().active()) {
-        if (run.status() != shown) {
-          shown = run.status();
-          boolean training = shown == TrainingRun.Status.TRAINING && run.steps() > 0;
-          String phase = shown.name().toLowerCase(Locale.ROOT);
-          progress.phase(phase, training ? run.steps() : -1);
-          if (shown == TrainingRun.Status.TRAINING && !training) {
-            shown = null;
-          }
+        boolean steps = run.status() == TrainingRun.Status.TRAINING && run.steps() > 0;
+        String phase =
+            run.status() == TrainingRun.Status.TRAINING && !steps
+                ? "loading"
+                : run.status().name().toLowerCase(Locale.ROOT);
+        if (!phase.equals(shown)) {
+          shown = phase;
+          progress.phase(phase, steps ? run.steps() : -1);
         }
-        if (run.steps() > 0 && run.status() == TrainingRun.Status.TRAINING) {
+        if (steps) {
           progress.at(run.step());
         }
         pause();
