@@ -13,6 +13,7 @@ import dev.reckoner.gemma.TokenizedChat;
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.DType;
 import dev.reckoner.tensor.Precision;
+import dev.reckoner.tensor.backends.Backends;
 import dev.reckoner.tuning.Outcome;
 import dev.reckoner.tuning.Recipe;
 import dev.reckoner.tuning.Sample;
@@ -26,6 +27,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
@@ -45,7 +47,10 @@ public final class FitCommand implements Callable<Integer> {
 
   private static final long SHARD_BYTES = 15_000_000;
   private static final int HELD_OUT_LESSONS = 200;
-  private static final int TIMED_STEPS = 6;
+  private static final int TIMED_STEPS = 12;
+
+  /** The rest of the time goes to evaluations, checkpoints and the first steps. */
+  private static final double TRAINING_SHARE = 0.93;
   private static final List<String> COMPANIONS =
       List.of("tokenizer.json", "tokenizer_config.json", "generation_config.json");
 
@@ -105,7 +110,7 @@ public final class FitCommand implements Callable<Integer> {
   @Option(
       names = "--backend",
       defaultValue = "cpu",
-      description = "cpu or cuda (default: ${DEFAULT-VALUE}).")
+      description = Backends.NAMES + " (default: ${DEFAULT-VALUE}).")
   private String backendName;
 
   @Option(names = "--threads", defaultValue = "0", description = "CPU threads; 0 for all.")
@@ -114,8 +119,12 @@ public final class FitCommand implements Callable<Integer> {
   @Option(
       names = "--minutes",
       defaultValue = "0",
-      description = "Fit the number of steps to this time, measured at the start; 0 as the recipe says.")
+      description =
+          "Fit the number of steps to this time since the start, the making of lessons included;"
+              + " 0 as the recipe says.")
   private double minutes;
+
+  private long started;
 
   /** Runs without the rest of the program: {@code java -cp … dev.reckoner.cli.FitCommand}. */
   public static void main(String... args) {
@@ -124,6 +133,7 @@ public final class FitCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    started = System.nanoTime();
     Recipe recipe = Recipe.read(recipeFile);
     List<Sample> samples;
     try (GemmaTokenizer tokenizer = GemmaTokenizer.read(modelFolder)) {
@@ -147,7 +157,8 @@ public final class FitCommand implements Callable<Integer> {
   }
 
   private Backend backend() {
-    return PlainMain.backend(backendName, threads);
+    return Backends.open(
+        backendName, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty());
   }
 
   private List<Sample> samples(GemmaTokenizer tokenizer) throws IOException {
@@ -203,8 +214,9 @@ public final class FitCommand implements Callable<Integer> {
           };
       run(withSteps(recipe, TIMED_STEPS), backend, training, List.of(), scratch, clock, false);
       double step = seconds[0] / (TIMED_STEPS - TIMED_STEPS / 2);
-      int steps = (int) Math.max(1, minutes * 60 / step);
-      System.out.printf("%.2f s a step: %d steps in %.1f minutes%n", step, steps, minutes);
+      double left = minutes * 60 - (System.nanoTime() - started) / 1e9;
+      int steps = (int) Math.max(1, left * TRAINING_SHARE / step);
+      System.out.printf("%.3f s a step: %d steps in %.0f s%n", step, steps, left);
       fitted = withSteps(recipe, steps);
     }
     Files.writeString(file, fitted.toYaml());

@@ -28,7 +28,6 @@ import picocli.CommandLine.Spec;
       PasswordCommand.class,
       CorpusCommand.class,
       FitCommand.class,
-      ScoreCommand.class,
       BenchCommand.class})
 public final class Main implements Runnable {
 

@@ -5,30 +5,29 @@ import dev.reckoner.evaluation.Evaluator;
 import dev.reckoner.evaluation.Grade;
 import dev.reckoner.evaluation.Measurement;
 import dev.reckoner.evaluation.Metric;
+import dev.reckoner.evaluation.ReasonerSolver;
 import dev.reckoner.evaluation.Solver;
 import dev.reckoner.evaluation.Suite;
 import dev.reckoner.evaluation.SuiteFile;
 import dev.reckoner.gemma.LoraAdapter;
-import dev.reckoner.inference.FinishReason;
-import dev.reckoner.inference.Generation;
 import dev.reckoner.inference.InferenceEngine;
-import dev.reckoner.inference.InferenceException;
-import dev.reckoner.inference.Reasoned;
 import dev.reckoner.inference.Reasoner;
-import dev.reckoner.reasoning.ChainSyntaxException;
-import dev.reckoner.reasoning.Evidence;
 import dev.reckoner.tensor.Precision;
+import dev.reckoner.tensor.backends.Backends;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Puts suites to a model as it serves, and says how many answers are right. */
+/**
+ * {@code evaluate} for machines that have the library and no service: its own program, no command of
+ * {@code reckoner}.
+ */
 @Command(
     name = "score",
     mixinStandardHelpOptions = true,
@@ -53,7 +52,7 @@ public final class ScoreCommand implements Callable<Integer> {
   @Option(names = "--limit", defaultValue = "1000000", description = "Problems of each suite.")
   private int limit;
 
-  @Option(names = "--backend", defaultValue = "cpu", description = "cpu or cuda.")
+  @Option(names = "--backend", defaultValue = "cpu", description = Backends.NAMES)
   private String backendName;
 
   @Option(names = "--threads", defaultValue = "0", description = "CPU threads; 0 for all.")
@@ -76,11 +75,12 @@ public final class ScoreCommand implements Callable<Integer> {
     try (Reasoner reasoner =
         Reasoner.open(
             model,
-            PlainMain.backend(backendName, threads),
+            Backends.open(
+                backendName, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty()),
             precision,
             new InferenceEngine.Limits(BATCH, 4 * BATCH, 512, 4))) {
       LoraAdapter adapter = adapterFolder == null ? null : reasoner.load(adapterFolder);
-      Solver solver = evidence -> solve(reasoner, adapter, evidence);
+      Solver solver = new ReasonerSolver(reasoner, adapter, Reasoner.Options.DEFAULT);
       for (Path file : suites) {
         Suite suite = SuiteFile.read(file).limited(limit);
         Measurement measured =
@@ -97,26 +97,5 @@ public final class ScoreCommand implements Callable<Integer> {
       new ObjectMapper().writeValue(out.toFile(), grades);
     }
     return 0;
-  }
-
-  private static Solver.Solution solve(Reasoner reasoner, LoraAdapter adapter, Evidence evidence)
-      throws InterruptedException {
-    try {
-      Generation generation =
-          reasoner.engine().generate(reasoner.request(evidence, adapter, Reasoner.Options.DEFAULT));
-      int tokens = generation.tokens().length;
-      if (generation.finish() != FinishReason.STOP) {
-        return Solver.Solution.failed(
-            "did not conclude: " + generation.finish(), tokens, generation.took());
-      }
-      return new Solver.Solution(
-          Reasoned.of(evidence, generation).chain(),
-          null,
-          generation.confidence(),
-          tokens,
-          generation.took());
-    } catch (InferenceException | ChainSyntaxException e) {
-      return Solver.Solution.failed(e.getMessage(), 0, Duration.ZERO);
-    }
   }
 }

@@ -5,10 +5,12 @@ import dev.reckoner.corpus.Grid.Series;
 import dev.reckoner.corpus.SyntheticPack.Item;
 import dev.reckoner.corpus.SyntheticPack.Kind;
 import dev.reckoner.corpus.SyntheticPack.Lists;
+import dev.reckoner.corpus.SyntheticPack.Words;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -37,7 +39,7 @@ final class GridMaker {
   /** A page of the shape that a question family asks for. */
   Grid make(String shape) {
     return switch (shape) {
-      case "statement", "text" -> random.nextInt(100) < 30 ? generic(shape) : statement(shape);
+      case "statement", "text" -> random.nextInt(100) < 45 ? generic(shape) : statement(shape);
       case "mixed" -> mixed();
       case "breakdown" -> breakdown();
       case "earnings" -> earnings();
@@ -55,7 +57,60 @@ final class GridMaker {
 
   /** The labels to choose from: held-out problems use the held-out ones half of the time. */
   private String label(Item item) {
-    return Wording.pick(heldOut && chance(50) ? item.heldOut() : item.labels(), random);
+    return SyntheticGenerator.capital(
+        Wording.pick(heldOut && chance(50) ? item.heldOut() : item.labels(), random));
+  }
+
+  private String generic() {
+    Words words = vocabulary.words();
+    while (true) {
+      String text =
+          SyntheticGenerator.capital(
+              Wording.expand(from(vocabulary.generic()), made(words), random));
+      if (heldOut || !vocabulary.reserved(text)) {
+        return text;
+      }
+    }
+  }
+
+  private Map<String, String> made(Words words) {
+    return Map.of(
+        "made",
+        name(words),
+        "adjective",
+        Wording.pick(words.adjective(), random),
+        "adjective2",
+        Wording.pick(words.adjective(), random).toLowerCase(Locale.ROOT),
+        "noun",
+        Wording.pick(words.noun(), random),
+        "noun2",
+        Wording.pick(words.noun(), random));
+  }
+
+  /** A word of syllables, such as a product or a place may be called. */
+  private String name(Words words) {
+    StringBuilder name = new StringBuilder();
+    for (int i = 2 + random.nextInt(2); i > 0; i--) {
+      name.append(Wording.pick(words.syllable(), random));
+    }
+    return SyntheticGenerator.capital(name.toString());
+  }
+
+  /** A part of a whole: a segment, or a made-up name of one. */
+  private String segment() {
+    if (heldOut || chance(55)) {
+      return from(vocabulary.segments());
+    }
+    Words words = vocabulary.words();
+    String one = from(vocabulary.segments());
+    return switch (random.nextInt(6)) {
+      case 0 -> name(words);
+      case 1 -> name(words) + " " + one.toLowerCase(Locale.ROOT);
+      case 2 -> one + Wording.pick(List.of(" and other", " - other", " products", " services", " segment", " group", " division", " operations", " (1)"), random);
+      case 3 -> one + " and " + from(vocabulary.segments()).toLowerCase(Locale.ROOT);
+      case 4 -> Wording.pick(words.adjective(), random) + " " + Wording.pick(words.noun(), random);
+      default -> SyntheticGenerator.capital(Wording.pick(words.noun(), random));
+    };
   }
 
   private String from(Lists lists) {
@@ -106,6 +161,7 @@ final class GridMaker {
 
   private List<Period> periods(boolean pointInTime) {
     int style = random.nextInt(100);
+    long seed = random.nextLong();
     String month = Wording.pick(MONTHS, random);
     String day = month.equals("June") || month.equals("September") ? "30" : "31";
     List<Period> periods = new ArrayList<>();
@@ -118,7 +174,15 @@ final class GridMaker {
         periods.add(new Period("FY" + year, chance(50) ? "FY" + year : plain));
       } else if (style < 75) {
         periods.add(new Period("Fiscal " + year, chance(50) ? "fiscal " + year : plain));
-      } else if (style < 88 || pointInTime) {
+      } else if (style < 80) {
+        String date =
+            Wording.pick(
+                List.of(
+                    "Dec. 31, %d", "12/31/%d", "As of December 31, %d", "December 31 %d", "%d (1)",
+                    "%d actual", "Total %d", "31-Dec-%d", "At December 31, %d", "Year %d"),
+                new SplittableRandom(seed));
+        periods.add(new Period(date.formatted(year), plain));
+      } else if (style < 90 || pointInTime) {
         String date = month + " " + day + ", " + year;
         periods.add(new Period(date, chance(40) ? date : plain));
       } else if (style < 95) {
@@ -138,7 +202,7 @@ final class GridMaker {
     Set<String> used = new HashSet<>();
     List<Series> series = new ArrayList<>();
     while (series.size() < rows) {
-      String label = Wording.expand(from(vocabulary.generic()), Map.of(), random);
+      String label = generic();
       if (!used.add(label)) {
         continue;
       }
@@ -178,12 +242,12 @@ final class GridMaker {
             random);
     String whole =
         role.equals("generic")
-            ? Wording.expand(from(vocabulary.generic()), Map.of(), random)
+            ? generic()
             : label(vocabulary.items().get(role));
     int parts = 2 + random.nextInt(6);
     Set<String> labels = new HashSet<>();
     while (labels.size() < parts) {
-      labels.add(from(vocabulary.segments()));
+      labels.add(segment());
     }
     double size = 2 * world.noteSize();
     BigDecimal[] total = new BigDecimal[world.years];
@@ -210,8 +274,9 @@ final class GridMaker {
     }
     String lower = "total " + wholeCall;
     String totalLabel =
-        chance(50) ? "Total" : Character.toUpperCase(lower.charAt(0)) + lower.substring(1);
-    series.add(new Series("total", totalLabel, lower, Kind.MONEY, 1, total, null));
+        chance(50) || !heldOut && vocabulary.reserved(lower) ? "Total" : Character.toUpperCase(lower.charAt(0)) + lower.substring(1);
+    String wholeNamed = !heldOut && (chance(45) || vocabulary.reserved(lower)) ? wholeCall : lower;
+    series.add(new Series("total", totalLabel, wholeNamed, Kind.MONEY, 1, total, null));
     return new Grid(
         "breakdown",
         title(

@@ -55,7 +55,7 @@ final class PageWriter {
     this.vocabulary = vocabulary;
     this.heldOut = heldOut;
     this.random = random;
-    this.tokenised = !event && chance(50);
+    this.tokenised = !event && chance(58);
     this.commas = event ? chance(90) : tokenised ? chance(10) : chance(85);
     this.spacedDollar = tokenised || chance(40);
     this.dollars = event ? 0 : random.nextInt(3);
@@ -152,6 +152,16 @@ final class PageWriter {
     boolean changes = !earnings && columns.size() == 2 && corner.isEmpty() && chance(15);
     if (changes) {
       header.add(Wording.pick(List.of("% change", "Change (%)", "Increase (decrease)"), random));
+    }
+    if (corner.isEmpty() && chance(15)) {
+      List<String> above = new ArrayList<>(Collections.nCopies(header.size(), ""));
+      above.set(
+          1,
+          Wording.pick(
+              List.of(
+                  "Years ended December 31,", "Year ended", "Fiscal year", "As of December 31,", "Years ended June 30,"),
+              random));
+      rows.add(above);
     }
     rows.add(header);
     if (corner.isEmpty() && chance(10)) {
@@ -253,7 +263,9 @@ final class PageWriter {
     if (series.kind() == Kind.COUNT && series.role().equals("shares")) {
       return series.label() + (grid.scale().isEmpty() ? "" : " (millions)");
     }
-    return series.label();
+    return !heldOut && corner.isEmpty() && chance(6)
+        ? series.label() + Wording.pick(List.of(" (1)", " (a)", " (2)", ":", " *", " (b)", " - net"), random)
+        : series.label();
   }
 
   private String figure(Series series, BigDecimal value, boolean edge) {

@@ -27,6 +27,16 @@ import java.util.regex.Pattern;
 /** Asks a question of one family about a page, and answers it with a chain. */
 final class QuestionMaker {
 
+  private static final List<String> OPENINGS =
+      List.of(
+          "Based on the table, ",
+          "According to the page, ",
+          "From the data, ",
+          "Using the figures given, ",
+          "In the table, ",
+          "For the company, ",
+          "As reported, ",
+          "Based on the information given, ");
   private static final Pattern YEAR = Pattern.compile("(?:19|20)\\d\\d");
 
   private final SyntheticPack pack;
@@ -86,7 +96,8 @@ final class QuestionMaker {
     if (!(first instanceof ChainBuilder.Built.Done(Chain _, Outcome answer))) {
       return dropped(family, first);
     }
-    String question = question(family, slots, answer, page.tokenised(), random);
+    Map<String, String> named = named(slots, grid, bound.get(), random);
+    String question = question(family, named, answer, page.tokenised(), random);
     Evidence evidence =
         new Evidence(grid.title(), question, page.tables(), page.sentences(), stance);
     Plan judged = stance ? judged(family, plan, answer, slots, random) : plan;
@@ -126,7 +137,46 @@ final class QuestionMaker {
     String question =
         SyntheticGenerator.capital(
             Wording.expand(Wording.pick(wordings, random), slots, random));
-    return tokenised ? PageWriter.tokenise(question) : question;
+    return ended(tokenised ? PageWriter.tokenise(opened(question, random)) : opened(question, random), random);
+  }
+
+  /** Training questions begin and end in several ways. */
+  private String opened(String question, SplittableRandom random) {
+    if (split == Split.HELD_OUT || random.nextInt(100) >= 7) {
+      return question;
+    }
+    return Wording.pick(OPENINGS, random) + Grid.inSentence(question);
+  }
+
+  private String ended(String question, SplittableRandom random) {
+    if (split == Split.HELD_OUT) {
+      return question;
+    }
+    return switch (random.nextInt(10)) {
+      case 0 -> question.replaceFirst(" ?[?.]$", "");
+      case 1, 2, 3, 4 -> question.replaceFirst(" ([?.])$", "$1");
+      default -> question;
+    };
+  }
+
+  /** The slots as the question names them: training questions name rows in many ways. */
+  private Map<String, String> named(
+      Map<String, String> slots, Grid grid, Map<String, Integer> bound, SplittableRandom random) {
+    if (split == Split.HELD_OUT) {
+      return slots;
+    }
+    Mention mention = new Mention(grid, pack.vocabulary(), random);
+    Map<String, String> named = new HashMap<>(slots);
+    bound.forEach(
+        (slot, s) -> {
+          if (s >= 0) {
+            named.put(slot, mention.of(grid.series().get(s)));
+          }
+        });
+    for (String period : List.of("p", "q", "r")) {
+      named.put(period, mention.period(slots.get(period)));
+    }
+    return named;
   }
 
   private static Gold gold(Outcome answer) {

@@ -4,8 +4,14 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A domain's material for synthetic problems: {@code packs/<id>/synthetic.yaml} (names, line items,
@@ -13,6 +19,8 @@ import java.util.Map;
  * describe their fields.
  */
 record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
+
+  private static final Pattern PHRASE = Pattern.compile("\\{=(\\w+)}");
 
   /** What a series of figures counts. */
   enum Kind {
@@ -28,8 +36,32 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
       Map<String, Item> items,
       Lists segments,
       Lists generic,
+      Words words,
       Lists noise,
-      Lists sayings) {}
+      Lists sayings,
+      Map<String, String> roles) {
+
+    /** {@code roles} is derived: each label's role, by the words of the label. */
+    Vocabulary {
+      Map<String, String> byWords = new HashMap<>();
+      items.forEach((role, item) -> item.labels().forEach(l -> byWords.putIfAbsent(words(l), role)));
+      roles = byWords;
+    }
+
+    /** The role of a row labelled so; empty where no item is called that. */
+    Optional<String> role(String label) {
+      return Optional.ofNullable(roles.get(words(label)));
+    }
+
+    private static String words(String label) {
+      return label.toLowerCase(Locale.ROOT).replaceAll("[^a-z]+", " ").strip();
+    }
+
+    /** Whether only held-out problems may name a row so. */
+    boolean reserved(String label) {
+      return items.values().stream().flatMap(i -> i.heldOut().stream()).anyMatch(label::equalsIgnoreCase);
+    }
+  }
 
   record Companies(
       List<String> first,
@@ -38,10 +70,17 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
       List<String> heldOutLast,
       List<String> forms) {}
 
+  /** What made-up labels consist of. */
+  record Words(List<String> adjective, List<String> noun, List<String> syllable) {}
+
   /** A list with the part that only held-out problems use. */
   record Lists(List<String> train, List<String> heldOut) {}
 
   record Item(String kind, int good, List<String> labels, List<String> heldOut) {
+
+    Item {
+      labels = labels.stream().flatMap(label -> Wording.all(label).stream()).distinct().toList();
+    }
 
     Kind kindOf() {
       return switch (kind) {
@@ -88,7 +127,7 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
 
   record Inference(List<String> up, List<String> down) {}
 
-  private record Questions(List<Family> families) {}
+  private record Questions(Map<String, String> phrases, List<Family> families) {}
 
   /**
    * Reads a pack from the class path.
@@ -99,7 +138,46 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
     String folder = "packs/" + id + "/";
     return new SyntheticPack(
         read(folder + "synthetic.yaml", Vocabulary.class),
-        read(folder + "questions.yaml", Questions.class).families());
+        families(read(folder + "questions.yaml", Questions.class)));
+  }
+
+  /** The families with their phrases written out. */
+  private static List<Family> families(Questions questions) {
+    Map<String, String> phrases = new LinkedHashMap<>();
+    questions.phrases().forEach((name, text) -> phrases.put(name, written(text, phrases)));
+    return questions.families().stream()
+        .map(
+            f ->
+                new Family(
+                    f.id(),
+                    f.weight(),
+                    f.bind(),
+                    f.on(),
+                    f.periods(),
+                    f.constant(),
+                    f.cites(),
+                    f.computes(),
+                    f.conclude(),
+                    f.stance(),
+                    f.flag(),
+                    f.infer(),
+                    f.ask().stream().map(ask -> written(ask, phrases)).toList(),
+                    f.down().stream().map(ask -> written(ask, phrases)).toList(),
+                    f.heldOut()))
+        .toList();
+  }
+
+  private static String written(String wording, Map<String, String> phrases) {
+    return PHRASE
+        .matcher(wording)
+        .replaceAll(
+            match -> {
+              String phrase = phrases.get(match.group(1));
+              if (phrase == null) {
+                throw new IllegalArgumentException("no phrase " + match.group() + ": " + wording);
+              }
+              return Matcher.quoteReplacement(phrase);
+            });
   }
 
   private static <T> T read(String resource, Class<T> type) {

@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -193,15 +192,7 @@ record TableGrid(Grid grid, PageWriter.Page page) {
   }
 
   private static String role(String label, SyntheticPack.Vocabulary vocabulary) {
-    String wanted = plain(label).toLowerCase(Locale.ROOT).replaceAll("[^a-z]+", " ").strip();
-    for (Map.Entry<String, SyntheticPack.Item> item : vocabulary.items().entrySet()) {
-      for (String known : item.getValue().labels()) {
-        if (known.toLowerCase(Locale.ROOT).replaceAll("[^a-z]+", " ").strip().equals(wanted)) {
-          return item.getKey();
-        }
-      }
-    }
-    return "generic";
+    return vocabulary.role(plain(label)).orElse("generic");
   }
 
   /**

@@ -27,6 +27,27 @@ final class Wording {
     return out.toString().replaceAll(" {2,}", " ").strip();
   }
 
+  /** Every text that a wording without slots allows. */
+  static List<String> all(String wording) {
+    int open = wording.indexOf('[');
+    if (open < 0) {
+      return List.of(wording.replaceAll(" {2,}", " ").strip());
+    }
+    List<String> sides = new ArrayList<>();
+    int i = open;
+    do {
+      int start = i + 1;
+      i = sideEnd(wording, start);
+      sides.add(wording.substring(start, i));
+    } while (wording.charAt(i) == '|');
+    String rest = wording.substring(i + 1);
+    List<String> texts = new ArrayList<>();
+    for (String side : sides) {
+      texts.addAll(all(wording.substring(0, open) + side + rest));
+    }
+    return texts;
+  }
+
   /** One entry of a list. */
   static <T> T pick(List<T> list, SplittableRandom random) {
     return list.get(random.nextInt(list.size()));

@@ -10,7 +10,9 @@ import dev.reckoner.reasoning.Verdict;
 import dev.reckoner.reasoning.Verifier;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
@@ -52,6 +54,41 @@ class SyntheticGeneratorTest {
     String question = solved.problem().evidence().question();
     return question.substring(0, question.lastIndexOf(' ') / 2).replaceAll("[0-9]", "9")
         + solved.problem().origin();
+  }
+
+  @Test
+  void trainingRowsNeverBearALabelThatIsHeldOut() {
+    SyntheticPack.Vocabulary vocabulary = SyntheticPack.load("finance").vocabulary();
+    assertThat(vocabulary.items().values())
+        .flatExtracting(SyntheticPack.Item::labels)
+        .noneMatch(vocabulary::reserved);
+    assertThat(problems(1, Split.TRAIN, 300))
+        .flatExtracting(s -> s.problem().evidence().tables())
+        .flatExtracting(table -> table.rows().stream().flatMap(List::stream).toList())
+        .noneMatch(vocabulary::reserved);
+    // So that the second half can fail: held-out pages do bear them.
+    assertThat(problems(1, Split.HELD_OUT, 30))
+        .flatExtracting(s -> s.problem().evidence().tables())
+        .flatExtracting(table -> table.rows().stream().flatMap(List::stream).toList())
+        .anyMatch(vocabulary::reserved);
+  }
+
+  @Test
+  void trainingQuestionsAreWordedInManyWays() {
+    SplittableRandom random = new SplittableRandom(5);
+    Map<String, String> slots = Map.of("x", "revenue", "p", "2019", "q", "2020");
+    for (String id : List.of("growth", "change", "averageOfTwo")) {
+      SyntheticPack.Family family =
+          SyntheticPack.load("finance").families().stream()
+              .filter(f -> f.id().equals(id))
+              .findFirst()
+              .orElseThrow();
+      Set<String> questions = new HashSet<>();
+      for (int i = 0; i < 1000; i++) {
+        questions.add(Wording.expand(Wording.pick(family.ask(), random), slots, random));
+      }
+      assertThat(questions).as(id).hasSizeGreaterThan(500);
+    }
   }
 
   @Test
