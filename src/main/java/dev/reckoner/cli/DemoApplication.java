@@ -42,21 +42,21 @@ final class DemoApplication implements QuarkusApplication {
       welcome.print(System.out);
     }
     Instant begin = Instant.now();
+    Tally tally;
     try (Progress progress = new Progress(System.err, demo.headless)) {
       List<Origin> published = publish(events, progress);
-      Tally tally = drain(published, begin, demo.timeout, progress);
-      Duration took = Duration.between(begin, Instant.now());
-      if (demo.report != null) {
-        write(demo.report, tally, took);
-      }
-      System.err.printf(
-          "  %d analysed, %d dead-lettered, %d duplicates; %d steps verified, %d failed%n",
-          tally.analyzed(),
-          tally.deadLettered(),
-          tally.duplicates(),
-          tally.verifiedSteps(),
-          tally.failedSteps());
+      tally = drain(published, begin, demo.timeout, progress);
     }
+    if (demo.report != null) {
+      write(demo.report, tally, Duration.between(begin, Instant.now()));
+    }
+    System.err.printf(
+        "  %d analysed, %d dead-lettered, %d duplicates; %d steps verified, %d failed%n",
+        tally.analyzed(),
+        tally.deadLettered(),
+        tally.duplicates(),
+        tally.verifiedSteps(),
+        tally.failedSteps());
     if (!demo.untilDrained) {
       Quarkus.waitForExit();
     }

@@ -2,6 +2,7 @@ package dev.reckoner.events;
 
 import dev.reckoner.agent.Analysis;
 import dev.reckoner.reasoning.Verdict;
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import io.quarkus.scheduler.Scheduled;
@@ -45,7 +46,9 @@ class EventMetrics {
   }
 
   void observe(IntSupplier inFlight) {
-    registry.gauge("reckoner.events.in.flight", inFlight, IntSupplier::getAsInt);
+    Gauge.builder("reckoner.events.in.flight", inFlight::getAsInt)
+        .strongReference(true)
+        .register(registry);
   }
 
   void count(Outcome outcome) {
