@@ -31,6 +31,9 @@ public class AdapterRollout {
     /** Nothing had to be done. */
     record AlreadyServing(String adapterId) implements Outcome {}
 
+    /** The registry has gone past this release, as one that a topic still holds. */
+    record Superseded(String adapterId, String champion) implements Outcome {}
+
     /** What served before goes on serving. */
     record Refused(String adapterId, String reason) implements Outcome {}
   }
@@ -69,6 +72,8 @@ public class AdapterRollout {
         remember(swapped.adapterId());
       }
       case Outcome.AlreadyServing serving -> LOG.debugf("%s serves already", serving.adapterId());
+      case Outcome.Superseded past ->
+          LOG.debugf("%s was superseded by %s", name(past.adapterId()), name(past.champion()));
       case Outcome.Refused refused ->
           LOG.errorf("refused %s: %s", name(refused.adapterId()), refused.reason());
     }
@@ -84,7 +89,7 @@ public class AdapterRollout {
         registry.champion().map(RegisteredAdapter::id).orElse(AdapterRelease.BASE);
     String serving = slot.current().map(AdapterSlot.Serving::id).orElse(AdapterRelease.BASE);
     if (!id.equals(champion)) {
-      return new Outcome.Refused(id, "it was superseded by " + name(champion));
+      return new Outcome.Superseded(id, champion);
     }
     if (id.equals(serving)) {
       return new Outcome.AlreadyServing(id);

@@ -240,7 +240,7 @@ class ImprovementLoopTest {
     registry.rollback("olga");
     assertThat(rollout.apply(old))
         .isEqualTo(
-            new Outcome.Refused(old.adapterId(), "it was superseded by the base model"));
+            new Outcome.Superseded(old.adapterId(), AdapterRelease.BASE));
   }
 
   @Test
