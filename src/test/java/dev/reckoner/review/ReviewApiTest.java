@@ -7,6 +7,7 @@ import static org.hamcrest.Matchers.containsString;
 import static org.hamcrest.Matchers.equalTo;
 import static org.hamcrest.Matchers.hasSize;
 import static org.hamcrest.Matchers.is;
+import static org.hamcrest.Matchers.not;
 import static org.hamcrest.Matchers.notNullValue;
 import static org.hamcrest.Matchers.nullValue;
 
@@ -52,6 +53,14 @@ class ReviewApiTest {
     given().redirects().follow(false).get("/").then().statusCode(302)
         .header("location", containsString("/login"));
     given().get("/login").then().statusCode(200).body(containsString("Sign in"));
+  }
+
+  @Test
+  void theDocumentOfTheInterfaceIsThereForThoseWhoSignIn() {
+    given().redirects().follow(false).get("/q/openapi").then().statusCode(is(not(200)));
+    as("vera").get("/q/openapi").then().statusCode(200)
+        .body(containsString("/api/v1/analyses/{id}/decisions"));
+    given().redirects().follow(false).get("/q/health/live").then().statusCode(200);
   }
 
   @Test
