@@ -166,19 +166,25 @@ public final class FitCommand implements Callable<Integer> {
     for (Path file : data) {
       read.addAll(LessonFile.read(file));
     }
-    Stream<Lesson> repeated = Collections.nCopies(repeat, read).stream().flatMap(List::stream);
     SyntheticGenerator generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
     Stream<Lesson> made = LongStream.range(0, synthetic).parallel().mapToObj(generator::lesson);
-    List<Sample> samples =
-        Stream.concat(repeated, made)
-            .parallel()
-            .map(lesson -> sample(tokenizer, lesson))
-            .filter(sample -> sample.length() <= maxTokens)
-            .collect(ArrayList::new, List::add, List::addAll);
+    List<Sample> samples = new ArrayList<>();
+    List<Sample> known = samples(tokenizer, read.parallelStream());
+    for (int i = 0; i < repeat; i++) {
+      samples.addAll(known);
+    }
+    samples.addAll(samples(tokenizer, made));
     if (samples.isEmpty()) {
       throw new IllegalArgumentException("nothing to train on: name lessons with --data or --synthetic");
     }
     return samples;
+  }
+
+  private List<Sample> samples(GemmaTokenizer tokenizer, Stream<Lesson> lessons) {
+    return lessons
+        .map(lesson -> sample(tokenizer, lesson))
+        .filter(sample -> sample.length() <= maxTokens)
+        .toList();
   }
 
   private Sample sample(GemmaTokenizer tokenizer, Lesson lesson) {

@@ -8,8 +8,13 @@ final class PlainMain {
 
   private PlainMain() {}
 
-  /** Runs a command; an error is one line. */
+  /** Runs a command. */
   static int execute(Callable<Integer> command, String... args) {
+    return line(command).execute(args);
+  }
+
+  /** A command's line; an error is one line. */
+  static CommandLine line(Object command) {
     return new CommandLine(command)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionExceptionHandler(
@@ -17,7 +22,6 @@ final class PlainMain {
               String message = e.getMessage() == null ? e.toString() : e.getMessage();
               line.getErr().println("reckoner: " + message.lines().findFirst().orElse(message));
               return CommandLine.ExitCode.SOFTWARE;
-            })
-        .execute(args);
+            });
   }
 }

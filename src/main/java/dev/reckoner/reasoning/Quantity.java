@@ -75,7 +75,8 @@ record Quantity(BigDecimal value, Unit unit, Scale scale, boolean plain) {
     if (yields()) {
       return right.plain ? this : right;
     }
-    return isUnstated() && !right.yields() ? new Quantity(value, right.unit, scale, false) : this;
+    boolean takes = isUnstated() && !right.yields() && !right.isRatio();
+    return takes ? new Quantity(value, right.unit, scale, false) : this;
   }
 
   /** This quantity's value in the terms of {@code frame}. */

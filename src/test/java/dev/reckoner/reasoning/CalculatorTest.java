@@ -89,6 +89,8 @@ class CalculatorTest {
   @CsvSource(
       delimiter = ';',
       value = {
+        "j + d; cannot be added",
+        "j - d; cannot be subtracted",
         "a + h; USD million and EUR million cannot be added",
         "a - e; USD million and million shares cannot be subtracted",
         "a > h; USD million and EUR million cannot be compared",

@@ -1,0 +1,124 @@
+package dev.reckoner.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.reckoner.inference.BundledModel;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** The way from nothing to a scored adapter, with a model of a few thousand weights. */
+class FitCommandTest {
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir Path dir;
+  private Path start;
+
+  /** A folder with the bundled tokenizer and a much smaller shape, and no weights. */
+  @BeforeEach
+  void writeShape() throws IOException {
+    Path bundled = BundledModel.directory(dir.resolve("cache"));
+    start = Files.createDirectories(dir.resolve("start"));
+    for (String name : List.of("tokenizer.json", "tokenizer_config.json")) {
+      Files.copy(bundled.resolve(name), start.resolve(name));
+    }
+    ObjectNode config = (ObjectNode) JSON.readTree(bundled.resolve("config.json").toFile());
+    config.put("hidden_size", 64).put("intermediate_size", 64).put("num_hidden_layers", 2);
+    config.put("num_attention_heads", 2).put("num_key_value_heads", 1).put("head_dim", 32);
+    config.put("query_pre_attn_scalar", 32);
+    ArrayNode layers = config.putArray("layer_types");
+    layers.add("sliding_attention").add("full_attention");
+    JSON.writeValue(start.resolve("config.json").toFile(), config);
+  }
+
+  private static String run(Object command, Stream<Object> args, int exit) {
+    StringWriter out = new StringWriter();
+    CommandLine line = PlainMain.line(command);
+    line.setErr(new PrintWriter(out, true));
+    int code = line.execute(args.map(String::valueOf).toArray(String[]::new));
+    assertThat(code).as(out.toString()).isEqualTo(exit);
+    return out.toString();
+  }
+
+  private void fit(String recipe, Path model, Path out, Object... more) throws IOException {
+    Path file = Files.writeString(dir.resolve("recipe.yaml"), recipe);
+    run(
+        new FitCommand(),
+        Stream.concat(
+            Stream.of("--recipe", file, "--model", model, "--out", out, "--threads", 2),
+            Arrays.stream(more)),
+        0);
+  }
+
+  private static List<JsonNode> metrics(Path run) throws IOException {
+    try (Stream<String> lines = Files.lines(run.resolve("metrics.jsonl"))) {
+      return lines.map(FitCommandTest::json).filter(node -> node.has("loss")).toList();
+    }
+  }
+
+  private static JsonNode json(String line) {
+    try {
+      return JSON.readTree(line);
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void aModelFromRandomWeightsThenAnAdapterThenTheirScores() throws IOException {
+    Path base = dir.resolve("base");
+    String full = "mode: full\nlearningRate: 0.01\ntokensPerMicroBatch: 1024\nmaxSteps: 8\n";
+    fit(full, start, base, "--synthetic", 40, "--reading", 50);
+    List<JsonNode> losses = metrics(base);
+    assertThat(losses.getLast().get("loss").asDouble())
+        .isLessThan(losses.getFirst().get("loss").asDouble());
+    assertThat(base.resolve("model/tokenizer.json")).hasSameBinaryContentAs(start.resolve("tokenizer.json"));
+
+    Path corpus = dir.resolve("corpus");
+    run(
+        new CorpusCommand(),
+        Stream.of("--out", corpus, "--synthetic", 30, "--held-out-synthetic", 3, "--vocabulary", 0),
+        0);
+    Path lessons = corpus.resolve("synthetic.jsonl.gz");
+    Path tuned = dir.resolve("tuned");
+    String qlora = "mode: qlora\nrank: 2\nlearningRate: 0.01\ntokensPerMicroBatch: 1024\nmaxSteps: 2\n";
+    fit(qlora, base.resolve("model"), tuned, "--data", lessons, "--repeat", 2);
+    assertThat(tuned.resolve("adapter/adapter_model.safetensors")).isNotEmptyFile();
+
+    Path grades = dir.resolve("grades.json");
+    run(
+        new ScoreCommand(),
+        Stream.of(
+            "--model", base.resolve("model"), "--adapter", tuned.resolve("adapter"),
+            "--suite", corpus.resolve("suites/synthetic.jsonl"), "--limit", 2, "--out", grades),
+        0);
+    assertThat(JSON.readTree(grades.toFile()).get("synthetic")).hasSize(2);
+  }
+
+  @Test
+  void withoutLessonsItSaysWhatToName() throws IOException {
+    Path recipe = Files.writeString(dir.resolve("recipe.yaml"), "mode: full\n");
+    String said =
+        run(
+            new FitCommand(),
+            Stream.of("--recipe", recipe, "--model", start, "--out", dir.resolve("out")),
+            CommandLine.ExitCode.SOFTWARE);
+    assertThat(said.strip())
+        .isEqualTo(
+            "reckoner: nothing to train on: name lessons with --data or --synthetic");
+  }
+}
