@@ -60,8 +60,7 @@ final class ChatExchange {
       this.constraint = chains;
     } else if (tools != null) {
       this.constraint =
-          new GrammarConstraint(
-              tools.rule(format == null ? Rule.text() : format), tools.version());
+          new GrammarConstraint(tools.rule(format == null ? Rule.text() : format), tools.version());
     } else {
       this.constraint = format == null ? null : JsonSchemaRules.constraint(schema);
     }
@@ -219,8 +218,7 @@ final class ChatExchange {
             GenerationMetadata.builder(generation, lineage(generation, slot))
                 .id(UUID.randomUUID().toString())
                 .modelName(model.reasoner().modelHash())
-                .tokenUsage(
-                    new TokenUsage(generation.promptTokens(), generation.tokens().length))
+                .tokenUsage(new TokenUsage(generation.promptTokens(), generation.tokens().length))
                 .finishReason(finish(message, cutOff))
                 .build())
         .build();

@@ -1,12 +1,12 @@
 package dev.reckoner.agent;
 
-import dev.reckoner.inference.Reasoned;
-import dev.reckoner.inference.Reasoner;
+import dev.reckoner.gemma.ChatMessage;
 import dev.reckoner.inference.FinishReason;
 import dev.reckoner.inference.Generation;
+import dev.reckoner.inference.Reasoned;
+import dev.reckoner.inference.Reasoner;
 import dev.reckoner.inference.Sampler;
 import dev.reckoner.inference.Ticket;
-import dev.reckoner.gemma.ChatMessage;
 import dev.reckoner.reasoning.ChainGrammar;
 import dev.reckoner.reasoning.ChainSyntaxException;
 import dev.reckoner.reasoning.Evidence;

@@ -25,8 +25,8 @@ import java.util.function.Supplier;
 public class ReckonerChatModel implements ChatModel {
 
   /**
-   * For {@code @RegisterAiService(chatLanguageModelSupplier = …)}: without one of Quarkus' own model
-   * providers in the build, an AI service does not look for a bean.
+   * For {@code @RegisterAiService(chatLanguageModelSupplier = …)}: without one of Quarkus' own
+   * model providers in the build, an AI service does not look for a bean.
    */
   public static final class Served implements Supplier<ChatModel> {
     @Override
@@ -81,8 +81,7 @@ public class ReckonerChatModel implements ChatModel {
       case InferenceException.Busy busy -> new RateLimitException(busy.getMessage(), busy);
       case InferenceException.TooLong tooLong ->
           new InvalidRequestException(tooLong.getMessage(), tooLong);
-      case InferenceException engine ->
-          new InternalServerException(engine.getMessage(), engine);
+      case InferenceException engine -> new InternalServerException(engine.getMessage(), engine);
       default -> failure;
     };
   }

@@ -44,8 +44,7 @@ public class ReckonerStreamingChatModel implements StreamingChatModel {
     CompletableFuture<ServingModel.Slot> slot = new CompletableFuture<>();
     try {
       exchange = ChatExchange.of(model, request);
-      slot.complete(
-          model.submit(exchange::request, listener(exchange, slot, handler)).slot());
+      slot.complete(model.submit(exchange::request, listener(exchange, slot, handler)).slot());
     } catch (RuntimeException e) {
       handler.onError(ReckonerChatModel.translated(e));
     }

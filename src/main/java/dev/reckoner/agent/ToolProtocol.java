@@ -17,8 +17,8 @@ import java.util.List;
 import java.util.UUID;
 
 /**
- * Tools for a model that was not trained on a tool format: the specifications stand in the prompt, a
- * turn is either {@code call NAME JSON} or {@code answer TEXT}, and decoding lets nothing else
+ * Tools for a model that was not trained on a tool format: the specifications stand in the prompt,
+ * a turn is either {@code call NAME JSON} or {@code answer TEXT}, and decoding lets nothing else
  * through, so a call always names a known tool and its arguments fit its schema.
  */
 final class ToolProtocol {

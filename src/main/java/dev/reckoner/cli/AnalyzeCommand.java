@@ -32,7 +32,8 @@ final class AnalyzeCommand implements Callable<Integer> {
 
   @Parameters(
       paramLabel = "FILE",
-      description = "A CloudEvent, or a file of events, whose first is taken; - for standard input.")
+      description =
+          "A CloudEvent, or a file of events, whose first is taken; - for standard input.")
   String source;
 
   @Option(names = "--json", description = "Print JSON.")

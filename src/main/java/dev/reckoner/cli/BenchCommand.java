@@ -107,8 +107,7 @@ public final class BenchCommand implements Callable<Integer> {
           }
         }
       }
-      System.out.println(
-          json ? json(backend, limit, rates) : table(backend, limit, rates));
+      System.out.println(json ? json(backend, limit, rates) : table(backend, limit, rates));
     }
     return 0;
   }

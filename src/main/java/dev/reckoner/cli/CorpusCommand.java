@@ -37,7 +37,8 @@ public final class CorpusCommand implements Callable<Integer> {
   @Option(
       names = "--data",
       paramLabel = "DIR",
-      description = "Folder with finqa, tatqa and convfinqa as distributed; without it, only synthetic material.")
+      description =
+          "Folder with finqa, tatqa and convfinqa as distributed; without it, only synthetic material.")
   private Path data;
 
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "Where to write.")

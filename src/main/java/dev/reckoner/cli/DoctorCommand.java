@@ -89,8 +89,7 @@ final class DoctorCommand implements Callable<Integer> {
               : server.model;
       GemmaConfig config = GemmaConfig.read(directory);
       found(
-          "model",
-          "%d layers of %d in %s".formatted(config.layers(), config.hidden(), directory));
+          "model", "%d layers of %d in %s".formatted(config.layers(), config.hidden(), directory));
     } catch (RuntimeException e) {
       missing("model", e.getMessage());
     }

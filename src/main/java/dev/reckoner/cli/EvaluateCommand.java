@@ -113,8 +113,8 @@ final class EvaluateCommand implements Callable<Integer> {
   @Option(
       names = "--data-dir",
       paramLabel = "DIR",
-      description = "Where ids of adapters are looked up (default: $RECKONER_DATA_DIR, else"
-          + " .reckoner).")
+      description =
+          "Where ids of adapters are looked up (default: $RECKONER_DATA_DIR, else" + " .reckoner).")
   Path dataDir;
 
   /** An adapter to measure. */
@@ -129,8 +129,7 @@ final class EvaluateCommand implements Callable<Integer> {
         suites.stream().map(name -> Suites.open(name, limit, goldEvidence)).toList();
     Contender candidate = contender(adapter == null ? INCUMBENT : adapter, data);
     Optional<Contender> other = Optional.ofNullable(against).map(name -> contender(name, data));
-    Path checkpoint =
-        model != null ? model : BundledModel.directory(data.resolve("model-cache"));
+    Path checkpoint = model != null ? model : BundledModel.directory(data.resolve("model-cache"));
     List<Measurement> measurements = new ArrayList<>();
     List<Comparison> comparisons = new ArrayList<>();
     try (Progress progress = new Progress(System.err, false)) {

@@ -36,8 +36,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * Trains on lessons by a recipe: a whole model (mode full), from random weights where the folder has
- * none, or an adapter on its NF4 base. A run that was interrupted goes on from its checkpoint.
+ * Trains on lessons by a recipe: a whole model (mode full), from random weights where the folder
+ * has none, or an adapter on its NF4 base. A run that was interrupted goes on from its checkpoint.
  */
 @Command(
     name = "fit",
@@ -51,6 +51,7 @@ public final class FitCommand implements Callable<Integer> {
 
   /** The rest of the time goes to evaluations, checkpoints and the first steps. */
   private static final double TRAINING_SHARE = 0.93;
+
   private static final List<String> COMPANIONS =
       List.of("tokenizer.json", "tokenizer_config.json", "generation_config.json");
 
@@ -157,8 +158,7 @@ public final class FitCommand implements Callable<Integer> {
   }
 
   private Backend backend() {
-    return Backends.open(
-        backendName, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty());
+    return Backends.open(backendName, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty());
   }
 
   private List<Sample> samples(GemmaTokenizer tokenizer) throws IOException {
@@ -175,7 +175,8 @@ public final class FitCommand implements Callable<Integer> {
     }
     samples.addAll(samples(tokenizer, made));
     if (samples.isEmpty()) {
-      throw new IllegalArgumentException("nothing to train on: name lessons with --data or --synthetic");
+      throw new IllegalArgumentException(
+          "nothing to train on: name lessons with --data or --synthetic");
     }
     return samples;
   }
@@ -245,7 +246,12 @@ public final class FitCommand implements Callable<Integer> {
               next = System.nanoTime() + 5_000_000_000L;
               System.out.printf(
                   "step %d/%d loss %.4f rate %.2e norm %.2f %,.0f tokens/s%n",
-                  m.step(), m.steps(), m.loss(), m.learningRate(), m.gradientNorm(), m.tokensPerSecond());
+                  m.step(),
+                  m.steps(),
+                  m.loss(),
+                  m.learningRate(),
+                  m.gradientNorm(),
+                  m.tokensPerSecond());
             }
           }
 
@@ -285,8 +291,7 @@ public final class FitCommand implements Callable<Integer> {
         return outcome;
       }
     }
-    Precision precision =
-        recipe.mode() == Recipe.Mode.QLORA ? Precision.NF4 : Precision.BF16;
+    Precision precision = recipe.mode() == Recipe.Mode.QLORA ? Precision.NF4 : Precision.BF16;
     try (Gemma3 model = Gemma3.load(modelFolder, backend, precision);
         LoraAdapter adapter = LoraAdapter.create(model, "fit", recipe.lora(), recipe.seed());
         Trainer trainer = new Trainer(model, adapter, recipe)) {

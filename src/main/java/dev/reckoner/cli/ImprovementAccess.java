@@ -102,8 +102,7 @@ sealed interface ImprovementAccess {
 
     @Override
     public AdapterRelease promote(String id) {
-      return send(
-          "POST", "adapters/" + encoded(id) + "/promote", "{}", new TypeReference<>() {});
+      return send("POST", "adapters/" + encoded(id) + "/promote", "{}", new TypeReference<>() {});
     }
 
     @Override

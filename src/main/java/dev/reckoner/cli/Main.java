@@ -28,7 +28,8 @@ import picocli.CommandLine.Spec;
       PasswordCommand.class,
       CorpusCommand.class,
       FitCommand.class,
-      BenchCommand.class})
+      BenchCommand.class
+    })
 public final class Main implements Runnable {
 
   private static final Logger LOG = Logger.getLogger(Main.class);

@@ -25,8 +25,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * {@code evaluate} for machines that have the library and no service: its own program, no command of
- * {@code reckoner}.
+ * {@code evaluate} for machines that have the library and no service: its own program, no command
+ * of {@code reckoner}.
  */
 @Command(
     name = "score",
@@ -75,8 +75,7 @@ public final class ScoreCommand implements Callable<Integer> {
     try (Reasoner reasoner =
         Reasoner.open(
             model,
-            Backends.open(
-                backendName, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty()),
+            Backends.open(backendName, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty()),
             precision,
             new InferenceEngine.Limits(BATCH, 4 * BATCH, 512, 4))) {
       LoraAdapter adapter = adapterFolder == null ? null : reasoner.load(adapterFolder);
@@ -89,7 +88,9 @@ public final class ScoreCommand implements Callable<Integer> {
         for (Metric metric : Metric.values()) {
           System.out.printf("  %-32s %s%n", metric.text(), measured.metric(metric));
         }
-        measured.slices().forEach((name, score) -> System.out.printf("    %-30s %s%n", name, score));
+        measured
+            .slices()
+            .forEach((name, score) -> System.out.printf("    %-30s %s%n", name, score));
         grades.put(suite.name(), measured.grades());
       }
     }

@@ -152,8 +152,7 @@ final class TrainCommand implements Callable<Integer> {
             }
           };
       Trained trained =
-          AdapterTraining.train(
-              model, Backends.open(backend), chosen, data, out, "adapter", bar);
+          AdapterTraining.train(model, Backends.open(backend), chosen, data, out, "adapter", bar);
       progress.close();
       Outcome outcome = trained.outcome();
       System.out.printf(

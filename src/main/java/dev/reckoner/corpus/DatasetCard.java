@@ -48,22 +48,30 @@ public final class DatasetCard {
     notes.forEach(note -> card.append("- ").append(note).append('\n'));
     card.append("\n## Lessons\n\n| origin | lessons | pages or companies |\n|---|---:|---:|\n");
     lessons.stream()
-        .collect(Collectors.groupingBy(l -> l.origin().replaceFirst("/.*", ""), TreeMap::new, Collectors.toList()))
+        .collect(
+            Collectors.groupingBy(
+                l -> l.origin().replaceFirst("/.*", ""), TreeMap::new, Collectors.toList()))
         .forEach(
             (origin, members) ->
-                card.append("| %s | %d | %d |%n"
+                card.append(
+                    "| %s | %d | %d |%n"
                         .formatted(
                             origin,
                             members.size(),
                             members.stream().map(Lesson::group).distinct().count())));
-    card.append("\n## Chains made of gold programs\n\n| file | outcome | problems |\n|---|---|---:|\n");
+    card.append(
+        "\n## Chains made of gold programs\n\n| file | outcome | problems |\n|---|---|---:|\n");
     counts.forEach(
         (file, outcomes) ->
             new TreeMap<>(outcomes)
-                .forEach((outcome, n) -> card.append("| %s | %s | %d |%n".formatted(file, outcome, n))));
-    card.append('\n').append(SOURCES).append("\n## Files\n\n| file | bytes | SHA-256 |\n|---|---:|---|\n");
+                .forEach(
+                    (outcome, n) -> card.append("| %s | %s | %d |%n".formatted(file, outcome, n))));
+    card.append('\n')
+        .append(SOURCES)
+        .append("\n## Files\n\n| file | bytes | SHA-256 |\n|---|---:|---|\n");
     for (Path file : files) {
-      card.append("| %s | %d | `%s` |%n".formatted(file.getFileName(), Files.size(file), sha256(file)));
+      card.append(
+          "| %s | %d | `%s` |%n".formatted(file.getFileName(), Files.size(file), sha256(file)));
     }
     return card.toString();
   }

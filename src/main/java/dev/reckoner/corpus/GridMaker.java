@@ -106,7 +106,20 @@ final class GridMaker {
     return switch (random.nextInt(6)) {
       case 0 -> name(words);
       case 1 -> name(words) + " " + one.toLowerCase(Locale.ROOT);
-      case 2 -> one + Wording.pick(List.of(" and other", " - other", " products", " services", " segment", " group", " division", " operations", " (1)"), random);
+      case 2 ->
+          one
+              + Wording.pick(
+                  List.of(
+                      " and other",
+                      " - other",
+                      " products",
+                      " services",
+                      " segment",
+                      " group",
+                      " division",
+                      " operations",
+                      " (1)"),
+                  random);
       case 3 -> one + " and " + from(vocabulary.segments()).toLowerCase(Locale.ROOT);
       case 4 -> Wording.pick(words.adjective(), random) + " " + Wording.pick(words.noun(), random);
       default -> SyntheticGenerator.capital(Wording.pick(words.noun(), random));
@@ -178,8 +191,16 @@ final class GridMaker {
         String date =
             Wording.pick(
                 List.of(
-                    "Dec. 31, %d", "12/31/%d", "As of December 31, %d", "December 31 %d", "%d (1)",
-                    "%d actual", "Total %d", "31-Dec-%d", "At December 31, %d", "Year %d"),
+                    "Dec. 31, %d",
+                    "12/31/%d",
+                    "As of December 31, %d",
+                    "December 31 %d",
+                    "%d (1)",
+                    "%d actual",
+                    "Total %d",
+                    "31-Dec-%d",
+                    "At December 31, %d",
+                    "Year %d"),
                 new SplittableRandom(seed));
         periods.add(new Period(date.formatted(year), plain));
       } else if (style < 90 || pointInTime) {
@@ -240,10 +261,7 @@ final class GridMaker {
                 "totalDebt",
                 "generic"),
             random);
-    String whole =
-        role.equals("generic")
-            ? generic()
-            : label(vocabulary.items().get(role));
+    String whole = role.equals("generic") ? generic() : label(vocabulary.items().get(role));
     int parts = 2 + random.nextInt(6);
     Set<String> labels = new HashSet<>();
     while (labels.size() < parts) {
@@ -274,7 +292,9 @@ final class GridMaker {
     }
     String lower = "total " + wholeCall;
     String totalLabel =
-        chance(50) || !heldOut && vocabulary.reserved(lower) ? "Total" : Character.toUpperCase(lower.charAt(0)) + lower.substring(1);
+        chance(50) || !heldOut && vocabulary.reserved(lower)
+            ? "Total"
+            : Character.toUpperCase(lower.charAt(0)) + lower.substring(1);
     String wholeNamed = !heldOut && (chance(45) || vocabulary.reserved(lower)) ? wholeCall : lower;
     series.add(new Series("total", totalLabel, wholeNamed, Kind.MONEY, 1, total, null));
     return new Grid(

@@ -17,7 +17,14 @@ final class Mention {
 
   private static final Set<String> PLAIN = Set.of("the", "of", "and", "in", "for", "to", "on", "a");
   private static final List<String> OPENINGS =
-      List.of("the ", "the ", "the company's ", "the amount of ", "the reported ", "its ", "the total of ");
+      List.of(
+          "the ",
+          "the ",
+          "the company's ",
+          "the amount of ",
+          "the reported ",
+          "its ",
+          "the total of ");
 
   private final Grid grid;
   private final SyntheticPack.Vocabulary vocabulary;
@@ -61,7 +68,8 @@ final class Mention {
       return call;
     }
     return Wording.pick(
-            List.of("the year ", "fiscal ", "fiscal year ", "FY ", "year ", "FY", "year-end "), random)
+            List.of("the year ", "fiscal ", "fiscal year ", "FY ", "year ", "FY", "year-end "),
+            random)
         + call;
   }
 
@@ -105,7 +113,10 @@ final class Mention {
     return Character.isLetter(call.charAt(call.length() - 1)) ? call + "s" : call;
   }
 
-  /** {@code receivables, net} as {@code net receivables}, {@code cost of sales} as {@code sales cost}. */
+  /**
+   * {@code receivables, net} as {@code net receivables}, {@code cost of sales} as {@code sales
+   * cost}.
+   */
   private static String turned(String call) {
     int comma = call.lastIndexOf(", ");
     if (comma > 0) {
@@ -123,7 +134,8 @@ final class Mention {
     }
     for (Series other : grid.series()) {
       if (other != series
-          && (words(other.label()).containsAll(wanted) || words(other.call()).containsAll(wanted))) {
+          && (words(other.label()).containsAll(wanted)
+              || words(other.call()).containsAll(wanted))) {
         return series.call();
       }
     }
@@ -133,7 +145,11 @@ final class Mention {
   private static Set<String> words(String text) {
     Set<String> words = new HashSet<>();
     Arrays.stream(text.toLowerCase(Locale.ROOT).split("[^\\p{L}\\p{N}]+"))
-        .map(word -> word.length() > 3 && word.endsWith("s") ? word.substring(0, word.length() - 1) : word)
+        .map(
+            word ->
+                word.length() > 3 && word.endsWith("s")
+                    ? word.substring(0, word.length() - 1)
+                    : word)
         .filter(word -> word.length() > 1 && !PLAIN.contains(word))
         .forEach(words::add);
     return words;

@@ -34,7 +34,9 @@ public final class PageQuestions {
     this.seed = seed;
   }
 
-  /** Up to {@code perPage} questions on each page whose table can be read as series over periods. */
+  /**
+   * Up to {@code perPage} questions on each page whose table can be read as series over periods.
+   */
   public List<Lesson> lessons(List<Problem> pages, int perPage) {
     List<Family> families = new ArrayList<>();
     for (Family family : pack.families()) {
@@ -73,7 +75,14 @@ public final class PageQuestions {
         if (family.conclude() == null || random.nextInt(4) == 0) {
           solved =
               maker.ask(
-                  family, grid.get().grid(), grid.get().page(), id, page.group(), "page", false, random);
+                  family,
+                  grid.get().grid(),
+                  grid.get().page(),
+                  id,
+                  page.group(),
+                  "page",
+                  false,
+                  random);
         }
       }
       solved.map(s -> Lesson.of(s.problem(), s.chain())).ifPresent(lessons::add);

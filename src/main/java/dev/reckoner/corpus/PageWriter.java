@@ -159,7 +159,11 @@ final class PageWriter {
           1,
           Wording.pick(
               List.of(
-                  "Years ended December 31,", "Year ended", "Fiscal year", "As of December 31,", "Years ended June 30,"),
+                  "Years ended December 31,",
+                  "Year ended",
+                  "Fiscal year",
+                  "As of December 31,",
+                  "Years ended June 30,"),
               random));
       rows.add(above);
     }
@@ -264,7 +268,8 @@ final class PageWriter {
       return series.label() + (grid.scale().isEmpty() ? "" : " (millions)");
     }
     return !heldOut && corner.isEmpty() && chance(6)
-        ? series.label() + Wording.pick(List.of(" (1)", " (a)", " (2)", ":", " *", " (b)", " - net"), random)
+        ? series.label()
+            + Wording.pick(List.of(" (1)", " (a)", " (2)", ":", " *", " (b)", " - net"), random)
         : series.label();
   }
 

@@ -135,9 +135,10 @@ final class QuestionMaker {
     List<String> wordings =
         split == Split.HELD_OUT ? family.heldOut() : down ? family.down() : family.ask();
     String question =
-        SyntheticGenerator.capital(
-            Wording.expand(Wording.pick(wordings, random), slots, random));
-    return ended(tokenised ? PageWriter.tokenise(opened(question, random)) : opened(question, random), random);
+        SyntheticGenerator.capital(Wording.expand(Wording.pick(wordings, random), slots, random));
+    return ended(
+        tokenised ? PageWriter.tokenise(opened(question, random)) : opened(question, random),
+        random);
   }
 
   /** Training questions begin and end in several ways. */
@@ -230,7 +231,9 @@ final class QuestionMaker {
               ? value > (basis.equals("leverage") ? 2.5 : 1.5)
               : value > 0;
       List<String> sentences = up ? family.infer().up() : family.infer().down();
-      inference = SyntheticGenerator.capital(Wording.expand(Wording.pick(sentences, random), slots, random));
+      inference =
+          SyntheticGenerator.capital(
+              Wording.expand(Wording.pick(sentences, random), slots, random));
     }
     return new Plan(plan.cites(), plan.computes(), plan.answer(), inference, stance, flags);
   }

@@ -44,7 +44,8 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
     /** {@code roles} is derived: each label's role, by the words of the label. */
     Vocabulary {
       Map<String, String> byWords = new HashMap<>();
-      items.forEach((role, item) -> item.labels().forEach(l -> byWords.putIfAbsent(words(l), role)));
+      items.forEach(
+          (role, item) -> item.labels().forEach(l -> byWords.putIfAbsent(words(l), role)));
       roles = byWords;
     }
 
@@ -59,7 +60,9 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
 
     /** Whether only held-out problems may name a row so. */
     boolean reserved(String label) {
-      return items.values().stream().flatMap(i -> i.heldOut().stream()).anyMatch(label::equalsIgnoreCase);
+      return items.values().stream()
+          .flatMap(i -> i.heldOut().stream())
+          .anyMatch(label::equalsIgnoreCase);
     }
   }
 

@@ -154,7 +154,14 @@ record TableGrid(Grid grid, PageWriter.Page page) {
       }
       if (known >= 1) {
         series.add(
-            new Series(role(label, vocabulary), label, Grid.inSentence(plain(label)), kind, 0, values, null));
+            new Series(
+                role(label, vocabulary),
+                label,
+                Grid.inSentence(plain(label)),
+                kind,
+                0,
+                values,
+                null));
       }
     }
     if (series.isEmpty()) {
@@ -173,8 +180,7 @@ record TableGrid(Grid grid, PageWriter.Page page) {
     boolean tokenised = !problem.origin().equals("tatqa");
     return Optional.of(
         new TableGrid(
-            grid,
-            new PageWriter.Page(evidence.tables(), evidence.sentences(), places, tokenised)));
+            grid, new PageWriter.Page(evidence.tables(), evidence.sentences(), places, tokenised)));
   }
 
   /** A label without what a question would not repeat: notes in brackets, a colon. */
@@ -213,7 +219,8 @@ record TableGrid(Grid grid, PageWriter.Page page) {
       sum = sum.add(part.values()[period]);
     }
     BigDecimal total = last.values()[period];
-    boolean adds = sum.subtract(total).abs().compareTo(total.multiply(new BigDecimal("0.005"))) <= 0;
+    boolean adds =
+        sum.subtract(total).abs().compareTo(total.multiply(new BigDecimal("0.005"))) <= 0;
     if (!adds) {
       return series;
     }

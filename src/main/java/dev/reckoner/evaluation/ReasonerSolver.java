@@ -29,8 +29,7 @@ public record ReasonerSolver(Reasoner reasoner, LoraAdapter adapter, Reasoner.Op
     }
     int tokens = generation.tokens().length;
     if (generation.finish() != FinishReason.STOP) {
-      return Solution.failed(
-          "did not conclude: " + generation.finish(), tokens, generation.took());
+      return Solution.failed("did not conclude: " + generation.finish(), tokens, generation.took());
     }
     try {
       Reasoned reasoned = Reasoned.of(evidence, generation);

@@ -52,8 +52,7 @@ public final class Gemma3 implements AutoCloseable {
   }
 
   /** The same with a precision of its own for the embedding, which is the head too. */
-  public static Gemma3 load(
-      Path dir, Backend backend, Precision precision, Precision embedding) {
+  public static Gemma3 load(Path dir, Backend backend, Precision precision, Precision embedding) {
     GemmaConfig config = GemmaConfig.read(dir);
     try (Weights weights = Checkpoint.open(dir)) {
       ModelParts parts = ModelParts.frozen(config, weights, backend, precision, embedding);

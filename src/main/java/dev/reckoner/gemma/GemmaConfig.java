@@ -100,8 +100,7 @@ public record GemmaConfig(
       case "gemma-3-4b" -> released(262208, 2560, 10240, 34, 8, 4, 1024, 131072, 8);
       default ->
           throw new ModelFormatException(
-              "no shape \"%s\": gemma-3-270m, gemma-3-1b and gemma-3-4b are known"
-                  .formatted(name));
+              "no shape \"%s\": gemma-3-270m, gemma-3-1b and gemma-3-4b are known".formatted(name));
     };
   }
 

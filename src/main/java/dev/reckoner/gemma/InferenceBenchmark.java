@@ -6,7 +6,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Prefill and decode rates of a model, weights random or real: the time does not depend on them. */
+/**
+ * Prefill and decode rates of a model, weights random or real: the time does not depend on them.
+ */
 public final class InferenceBenchmark {
   private static final int WARM_UP = 3;
 

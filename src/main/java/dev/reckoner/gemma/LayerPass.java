@@ -8,8 +8,8 @@ import dev.reckoner.tensor.Tensor;
 /**
  * One decoder layer's training forward, what it keeps, and its backward. Owns its input. A local
  * named {@code dX} is the gradient of the loss with respect to X. The inputs of the linear layers
- * that a norm or GeGLU makes are not kept but made again: they are a third of the memory and
- * hardly any of the time.
+ * that a norm or GeGLU makes are not kept but made again: they are a third of the memory and hardly
+ * any of the time.
  */
 final class LayerPass implements AutoCloseable {
   /** What all layers of a pass share. */

@@ -29,7 +29,8 @@ public final class TrainingBenchmark {
     double seconds = times[iterations / 2];
     int tokens = sequences * length;
     double flops = flops(model.config(), adapter, sequences, length);
-    String name = "%s step, %d x %d".formatted(adapter == null ? "full" : "LoRA", sequences, length);
+    String name =
+        "%s step, %d x %d".formatted(adapter == null ? "full" : "LoRA", sequences, length);
     return new Rate(name, seconds, tokens / seconds, flops / seconds / 1e9, Double.NaN);
   }
 
@@ -52,8 +53,7 @@ public final class TrainingBenchmark {
    */
   static double flops(GemmaConfig c, LoraAdapter adapter, int sequences, int length) {
     double tokens = (double) sequences * length;
-    double weights =
-        InferenceBenchmark.bodyWeights(c) + (double) c.vocabulary() * c.hidden();
+    double weights = InferenceBenchmark.bodyWeights(c) + (double) c.vocabulary() * c.hidden();
     double attention = 3.5 * sequences * InferenceBenchmark.attentionFlops(c, length);
     double trained = adapter == null ? 2 * weights : 6.0 * adapter.parameters().size();
     return tokens * (4 * weights + trained) + attention;

@@ -63,7 +63,9 @@ public class AdapterRollout {
     registry.championRelease().ifPresent(this::apply);
   }
 
-  /** Brings this replica to a release. Never throws: what cannot be served is refused and logged. */
+  /**
+   * Brings this replica to a release. Never throws: what cannot be served is refused and logged.
+   */
   public synchronized Outcome apply(AdapterRelease release) {
     Outcome outcome = outcome(release);
     switch (outcome) {
@@ -85,8 +87,7 @@ public class AdapterRollout {
     if (!release.slot().equals(AdapterRelease.DEFAULT_SLOT)) {
       return new Outcome.Refused(id, "this process has no slot " + release.slot());
     }
-    String champion =
-        registry.champion().map(RegisteredAdapter::id).orElse(AdapterRelease.BASE);
+    String champion = registry.champion().map(RegisteredAdapter::id).orElse(AdapterRelease.BASE);
     String serving = slot.current().map(AdapterSlot.Serving::id).orElse(AdapterRelease.BASE);
     if (!id.equals(champion)) {
       return new Outcome.Superseded(id, champion);

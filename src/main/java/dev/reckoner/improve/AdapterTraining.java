@@ -26,7 +26,12 @@ public final class AdapterTraining {
    * @param tooLong samples that were longer than the recipe or the model takes, and left out
    */
   public record Trained(
-      Path adapter, String baseModelHash, String backend, int samples, int tooLong, Outcome outcome) {}
+      Path adapter,
+      String baseModelHash,
+      String backend,
+      int samples,
+      int tooLong,
+      Outcome outcome) {}
 
   private AdapterTraining() {}
 
@@ -47,8 +52,7 @@ public final class AdapterTraining {
       Path out,
       String id,
       TrainingListener listener) {
-    Precision precision =
-        recipe.mode() == Recipe.Mode.QLORA ? Precision.NF4 : Precision.BF16;
+    Precision precision = recipe.mode() == Recipe.Mode.QLORA ? Precision.NF4 : Precision.BF16;
     try (backend;
         GemmaTokenizer tokenizer = GemmaTokenizer.read(model);
         Gemma3 base = Gemma3.load(model, backend, precision)) {
@@ -64,12 +68,7 @@ public final class AdapterTraining {
         Path directory = out.resolve(id);
         adapter.save(directory, model.getFileName().toString());
         return new Trained(
-            directory,
-            base.hash(),
-            backend.name(),
-            file.samples().size(),
-            file.tooLong(),
-            outcome);
+            directory, base.hash(), backend.name(), file.samples().size(), file.tooLong(), outcome);
       }
     }
   }

@@ -154,8 +154,7 @@ public class Datasets {
         .mapToObj(
             n -> {
               Solved solved = generator.problem(n);
-              return new Replay(
-                  solved.problem().id(), solved.problem().evidence(), solved.chain());
+              return new Replay(solved.problem().id(), solved.problem().evidence(), solved.chain());
             })
         .toList();
   }
@@ -202,9 +201,7 @@ public class Datasets {
           figure.unit() == Unit.PERCENT
               ? new Gold.Number(figure.value(), "%", "")
               : new Gold.Number(
-                  figure.value(),
-                  "",
-                  figure.scale() == Scale.UNITS ? "" : figure.scale().text());
+                  figure.value(), "", figure.scale() == Scale.UNITS ? "" : figure.scale().text());
     };
   }
 }

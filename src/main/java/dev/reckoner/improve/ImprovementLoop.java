@@ -125,8 +125,7 @@ class ImprovementLoop {
         new TrainingListener() {
           @Override
           public void step(StepMetrics m) {
-            runs.progress(
-                id, (int) m.step(), (int) m.steps(), m.loss(), m.learningRate());
+            runs.progress(id, (int) m.step(), (int) m.steps(), m.loss(), m.learningRate());
           }
 
           @Override
@@ -148,9 +147,7 @@ class ImprovementLoop {
     List<Measurement> champions = new ArrayList<>();
     List<Measurement> candidates = new ArrayList<>();
     LoraAdapter incumbent =
-        champion == null
-            ? null
-            : reasoner.load(rollout.fetch(champion.id(), champion.sha256()));
+        champion == null ? null : reasoner.load(rollout.fetch(champion.id(), champion.sha256()));
     try {
       LoraAdapter candidate = reasoner.load(trained.adapter());
       try {
@@ -232,8 +229,7 @@ class ImprovementLoop {
                 new ReasonerSolver(reasoner, adapter, serving.options()),
                 done ->
                     runs.says(
-                        run,
-                        "%s on %s: %d of %d".formatted(model, suite.name(), done, problems)));
+                        run, "%s on %s: %d of %d".formatted(model, suite.name(), done, problems)));
     known.keep(key, measurement);
     return measurement;
   }

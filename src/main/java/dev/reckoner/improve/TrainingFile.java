@@ -17,8 +17,8 @@ import java.util.List;
 
 /**
  * Training material as JSON Lines: conversations, {@code {"messages": [{"role", "content"}]}} with
- * roles {@code system}, {@code user} and {@code assistant}, of which only what the assistant says is
- * learned; or plain text, {@code {"text": "..."}}, which is learned throughout. Other fields are
+ * roles {@code system}, {@code user} and {@code assistant}, of which only what the assistant says
+ * is learned; or plain text, {@code {"text": "..."}}, which is learned throughout. Other fields are
  * ignored.
  *
  * @param samples what is short enough
@@ -44,8 +44,7 @@ public record TrainingFile(List<Sample> samples, int tooLong) {
   /** Reads the lines of a dataset. */
   static TrainingFile parse(String jsonl, GemmaTokenizer tokenizer, int maxTokens) {
     try {
-      return read(
-          Dataset.TRAIN, new BufferedReader(new StringReader(jsonl)), tokenizer, maxTokens);
+      return read(Dataset.TRAIN, new BufferedReader(new StringReader(jsonl)), tokenizer, maxTokens);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -98,10 +98,7 @@ final class ActiveSequence {
     int token = candidates.ids()[picked];
     choices.add(
         new Choice(
-            token,
-            transcript.length(),
-            Sampler.logProbability(candidates.logits(), n, picked),
-            n));
+            token, transcript.length(), Sampler.logProbability(candidates.logits(), n, picked), n));
     if (transcript.isEnd(token)) {
       return FinishReason.STOP;
     }

@@ -86,8 +86,8 @@ final class TokenTrie {
   /**
    * The tokens whose every character {@code state} allows, ascending.
    *
-   * @return token ids, empty where the constraint allows no writable piece; {@code null} where there
-   *     are more than {@code most}
+   * @return token ids, empty where the constraint allows no writable piece; {@code null} where
+   *     there are more than {@code most}
    */
   int[] allowed(TextConstraint.State state, int most) {
     Walk walk = new Walk(most);

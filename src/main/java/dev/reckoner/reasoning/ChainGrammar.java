@@ -25,7 +25,8 @@ public final class ChainGrammar implements TextConstraint {
 
   /**
    * The numbers that an expression may use without citing them: counts of periods, days of a year,
-   * powers of ten, halves and quarters, round percentages. Everything else must stand in the evidence.
+   * powers of ten, halves and quarters, round percentages. Everything else must stand in the
+   * evidence.
    */
   public static final List<String> CONSTANTS =
       List.of(

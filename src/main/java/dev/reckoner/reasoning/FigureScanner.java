@@ -164,10 +164,7 @@ final class FigureScanner {
             || MONTH_AFTER.matcher(text.substring(end)).find())) {
       return null; // the day of a date
     }
-    boolean bracketed =
-        wrapped
-            && (alone || symbol != null)
-            && !YEAR.matcher(digits).matches();
+    boolean bracketed = wrapped && (alone || symbol != null) && !YEAR.matcher(digits).matches();
     boolean minus = before.group("m1") != null || before.group("m2") != null;
     if ((bracketed || minus) && new BigDecimal(digits.replace(",", "")).signum() != 0) {
       digits = "-" + digits;

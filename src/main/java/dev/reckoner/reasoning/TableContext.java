@@ -209,8 +209,7 @@ final class TableContext {
     return above == null ? Unit.NONE : above;
   }
 
-  private Scale scale(
-      FigureScanner.Mark mark, Unit unit, Hint row, Hint column, String about) {
+  private Scale scale(FigureScanner.Mark mark, Unit unit, Hint row, Hint column, String about) {
     if (unit.kind() == Unit.Kind.RATIO) {
       return Scale.UNITS;
     }

@@ -2,8 +2,8 @@
  * What a chain is: the evidence it cites, its grammar, the calculator, grounding and verification.
  * Pure Java; it knows no model and no tokenizer.
  *
- * <p>An event becomes {@link dev.reckoner.reasoning.Evidence}: tables, sentences, a question. {@link
- * dev.reckoner.reasoning.PromptFormat} renders it for a model; {@link
+ * <p>An event becomes {@link dev.reckoner.reasoning.Evidence}: tables, sentences, a question.
+ * {@link dev.reckoner.reasoning.PromptFormat} renders it for a model; {@link
  * dev.reckoner.reasoning.Figures} reads the figures in it with unit and scale. Under {@link
  * dev.reckoner.reasoning.ChainGrammar} the model writes a {@link dev.reckoner.reasoning.Chain}, a
  * line a step:
@@ -31,8 +31,8 @@
  * PLACE   r3c2 (row 3, column 2, counted from 0) | t1.r3c2 (second table) | s4 | q
  * </pre>
  *
- * <p>{@link dev.reckoner.reasoning.Calculator} has the language of expressions, {@code Quantity} the
- * unit algebra. {@link dev.reckoner.reasoning.Verifier} holds any chain, a person's too, against its
- * evidence. {@link dev.reckoner.reasoning.ChainWriter} is how programs write chains.
+ * <p>{@link dev.reckoner.reasoning.Calculator} has the language of expressions, {@code Quantity}
+ * the unit algebra. {@link dev.reckoner.reasoning.Verifier} holds any chain, a person's too,
+ * against its evidence. {@link dev.reckoner.reasoning.ChainWriter} is how programs write chains.
  */
 package dev.reckoner.reasoning;

@@ -36,7 +36,9 @@ public class Analyses {
     return jdbi.withHandle(handle -> get(handle, id, false));
   }
 
-  /** As {@link #get(UUID)}; {@code locked} keeps others from deciding until the transaction ends. */
+  /**
+   * As {@link #get(UUID)}; {@code locked} keeps others from deciding until the transaction ends.
+   */
   ReviewItem get(Handle handle, UUID id, boolean locked) {
     return handle
         .createQuery("select * from analysis where id = ?" + (locked ? " for update" : ""))

@@ -22,7 +22,8 @@ import java.util.regex.Pattern;
 record ChainView(List<StepView> steps, String problem) {
 
   private static final Pattern TOKENS =
-      Pattern.compile("(?<![A-Za-z0-9])[a-z](?![A-Za-z0-9])|[0-9][0-9,.]*|[A-Za-z%]+|[^\\sA-Za-z0-9]|\\s+");
+      Pattern.compile(
+          "(?<![A-Za-z0-9])[a-z](?![A-Za-z0-9])|[0-9][0-9,.]*|[A-Za-z%]+|[^\\sA-Za-z0-9]|\\s+");
 
   /**
    * A part of a step.
@@ -177,7 +178,9 @@ record ChainView(List<StepView> steps, String problem) {
           }
           if (conclude.stance() != null) {
             pieces.add(new Piece("stance", conclude.stance().text(), null, null, "Stance"));
-            conclude.flags().forEach(f -> pieces.add(new Piece("flag", f.text(), null, null, "Flag")));
+            conclude
+                .flags()
+                .forEach(f -> pieces.add(new Piece("flag", f.text(), null, null, "Flag")));
           }
         }
         case null -> {

@@ -71,8 +71,7 @@ public class DashboardPageResource {
         chart(
             report.days(),
             List.of("approved", "corrected", "rejected"),
-            List.of(
-                Statistics.Day::approved, Statistics.Day::corrected, Statistics.Day::rejected)),
+            List.of(Statistics.Day::approved, Statistics.Day::corrected, Statistics.Day::rejected)),
         report.reviewers().stream()
             .map(
                 r ->
@@ -94,7 +93,8 @@ public class DashboardPageResource {
       Statistics.Day day = days.get(i);
       List<Part> drawn = new java.util.ArrayList<>();
       StringBuilder title =
-          new StringBuilder(day.date().format(DateTimeFormatter.ofPattern("d MMM", Locale.ENGLISH)));
+          new StringBuilder(
+              day.date().format(DateTimeFormatter.ofPattern("d MMM", Locale.ENGLISH)));
       double y = 160;
       for (int k = 0; k < kinds.size(); k++) {
         long value = parts.get(k).applyAsLong(day);

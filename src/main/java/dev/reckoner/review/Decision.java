@@ -55,7 +55,10 @@ public record Decision(
     }
   }
 
-  /** As the history says it: {@code approved}, {@code corrected}, {@code rejected}, {@code reopened}. */
+  /**
+   * As the history says it: {@code approved}, {@code corrected}, {@code rejected}, {@code
+   * reopened}.
+   */
   public String verb() {
     return kind == Kind.UNDO ? "reopened" : kind.status();
   }

@@ -37,11 +37,14 @@ public class ExportResource {
       chosen = Exports.Format.valueOf(format.toUpperCase(Locale.ROOT));
     } catch (IllegalArgumentException e) {
       throw new ReviewException(
-          Problem.NOT_FOUND, "There is no export " + format + ": take sft, dpo, kto, steps or decisions");
+          Problem.NOT_FOUND,
+          "There is no export " + format + ": take sft, dpo, kto, steps or decisions");
     }
     StreamingOutput body = out -> exports.write(chosen, out);
     return Response.ok(body)
-        .header("Content-Disposition", "attachment; filename=\"" + chosen.name().toLowerCase(Locale.ROOT) + ".jsonl\"")
+        .header(
+            "Content-Disposition",
+            "attachment; filename=\"" + chosen.name().toLowerCase(Locale.ROOT) + ".jsonl\"")
         .build();
   }
 }

@@ -75,11 +75,7 @@ public class Exports {
     jdbi.useTransaction(
         handle -> {
           try (Stream<Decided> decisions =
-              handle
-                  .createQuery(QUERY)
-                  .setFetchSize(200)
-                  .map((rs, ctx) -> decided(rs))
-                  .stream()) {
+              handle.createQuery(QUERY).setFetchSize(200).map((rs, ctx) -> decided(rs)).stream()) {
             decisions.forEach(
                 decided ->
                     lines(format, decided)
@@ -187,8 +183,19 @@ public class Exports {
     String corrected = rs.getString("chain");
     Map<String, Object> row = new LinkedHashMap<>();
     for (String column :
-        List.of("id", "analysis_id", "event_key", "event_type", "subject", "adapter_id",
-            "base_model_hash", "prompt_version", "kind", "reason_tag", "note", "reviewer")) {
+        List.of(
+            "id",
+            "analysis_id",
+            "event_key",
+            "event_type",
+            "subject",
+            "adapter_id",
+            "base_model_hash",
+            "prompt_version",
+            "kind",
+            "reason_tag",
+            "note",
+            "reviewer")) {
       row.put(column, rs.getString(column));
     }
     Integer firstWrong = rs.getObject("first_wrong_step", Integer.class);
@@ -203,8 +210,7 @@ public class Exports {
         split(rs.getString("original")),
         corrected == null ? null : split(corrected),
         List.of(
-            message("system", PromptFormat.INSTRUCTION),
-            message("user", prompts.render(evidence))),
+            message("system", PromptFormat.INSTRUCTION), message("user", prompts.render(evidence))),
         row);
   }
 

@@ -172,8 +172,7 @@ public class ModelViews {
                         600.0 * (p.step() - first) / Math.max(1, last - first),
                         4 + 112 * (top - p.loss()) / range))
             .collect(Collectors.joining(" "));
-    return new Curve(
-        points, decimal(losses.getFirst().loss()), decimal(losses.getLast().loss()));
+    return new Curve(points, decimal(losses.getFirst().loss()), decimal(losses.getLast().loss()));
   }
 
   private AdapterView adapter(RegisteredAdapter adapter, TrainingRun run) {

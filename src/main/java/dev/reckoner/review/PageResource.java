@@ -161,9 +161,7 @@ public class PageResource {
       if (e.problem() != Problem.NOT_FOUND) {
         throw e;
       }
-      return Response.status(404)
-          .entity(Templates.missing(shell("queue"), e.getMessage()))
-          .build();
+      return Response.status(404).entity(Templates.missing(shell("queue"), e.getMessage())).build();
     }
     ChainView corrected =
         item.standing()

@@ -41,8 +41,7 @@ final class Places {
           String text = table.rows().get(r).get(c);
           boolean numeric = c > 0 && (r == 0 || NUMERIC.matcher(text).matches());
           cells.add(
-              new CellView(
-                  text, new Place.Cell(t, r, c).address(), r == 0 || c == 0, numeric));
+              new CellView(text, new Place.Cell(t, r, c).address(), r == 0 || c == 0, numeric));
         }
         rows.add(cells);
       }
@@ -57,8 +56,7 @@ final class Places {
     for (int i = 0; i < evidence.sentences().size(); i++) {
       Place place = new Place.Sentence(i);
       views.add(
-          new SentenceView(
-              spans(evidence.sentences().get(i), figures.at(place)), place.address()));
+          new SentenceView(spans(evidence.sentences().get(i), figures.at(place)), place.address()));
     }
     return views;
   }

@@ -37,11 +37,11 @@ public record QueueFilter(
     search = blankToNull(search);
     if (status != null && !STATUSES.contains(status)) {
       throw new ReviewException(
-          ReviewException.Problem.INVALID, "status is one of pending, approved, corrected, rejected");
+          ReviewException.Problem.INVALID,
+          "status is one of pending, approved, corrected, rejected");
     }
     if (verdict != null && !verdict.equals("failed") && !verdict.equals("passed")) {
-      throw new ReviewException(
-          ReviewException.Problem.INVALID, "verdict is failed or passed");
+      throw new ReviewException(ReviewException.Problem.INVALID, "verdict is failed or passed");
     }
   }
 

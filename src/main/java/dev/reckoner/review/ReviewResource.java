@@ -230,8 +230,7 @@ public class ReviewResource {
     if (request == null || request.id() == null) {
       throw new ReviewException(Problem.INVALID, "An undo has an id");
     }
-    return created(
-        reviews.undo(id, decision, request.id(), name(), identity.hasRole("owner")));
+    return created(reviews.undo(id, decision, request.id(), name(), identity.hasRole("owner")));
   }
 
   private static Response created(Decision decision) {

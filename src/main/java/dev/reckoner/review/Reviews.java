@@ -178,9 +178,7 @@ public class Reviews {
     boolean allowed =
         request.leaseToken() != null
             ? lease.isPresent() && lease.get().token() == request.leaseToken()
-            : lease.isEmpty()
-                || !lease.get().active()
-                || lease.get().holder().equals(reviewer);
+            : lease.isEmpty() || !lease.get().active() || lease.get().holder().equals(reviewer);
     if (!allowed) {
       String holder = lease.map(Leases.Lease::holder).orElse("nobody");
       throw new ReviewException(
@@ -218,8 +216,7 @@ public class Reviews {
     return draft;
   }
 
-  private Decision write(
-      Handle handle, ReviewItem item, Decision decision, ChainDraft corrected) {
+  private Decision write(Handle handle, ReviewItem item, Decision decision, ChainDraft corrected) {
     handle
         .createUpdate(
             """
@@ -249,8 +246,7 @@ public class Reviews {
     Decision stored = analyses.decision(handle, decision.id()).orElseThrow();
     ObjectNode feedback = feedback(item, stored, corrected);
     outbox.announce(handle, FEEDBACK_TOPIC, FEEDBACK_TYPE, item.subject(), feedback);
-    ledger.append(
-        handle, Ledger.Kind.DECISION, stored.reviewer(), item.id().toString(), feedback);
+    ledger.append(handle, Ledger.Kind.DECISION, stored.reviewer(), item.id().toString(), feedback);
     return stored;
   }
 

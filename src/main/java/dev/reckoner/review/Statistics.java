@@ -76,8 +76,7 @@ public class Statistics {
    * @param medianMillis median time from opening a chain to deciding
    * @param hasty decisions in under two seconds
    */
-  public record Reviewer(
-      String name, long decisions, long undone, long medianMillis, long hasty) {}
+  public record Reviewer(String name, long decisions, long undone, long medianMillis, long hasty) {}
 
   /** How often a reason was given. */
   public record Reason(ReasonTag tag, long count) {}

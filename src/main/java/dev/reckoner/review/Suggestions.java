@@ -69,8 +69,7 @@ public class Suggestions {
       List<SuggestedStep> lines = new ArrayList<>();
       for (int i = firstWrong; i < steps.size(); i++) {
         Verdict verdict = reasoned.verdicts().get(i);
-        lines.add(
-            new SuggestedStep(steps.get(i).text(), verdict.kind().text(), verdict.passed()));
+        lines.add(new SuggestedStep(steps.get(i).text(), verdict.kind().text(), verdict.passed()));
       }
       suggestions.add(
           new Suggestion(

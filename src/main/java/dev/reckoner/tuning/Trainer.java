@@ -28,8 +28,8 @@ import java.util.TreeMap;
  * for bit.
  *
  * <p>The output directory gets {@code metrics.jsonl} (a line a step and an evaluation), {@code
- * loss.png} and {@code checkpoint.safetensors}. Saving the result is the caller's: {@link LoraAdapter#save} or {@link
- * Gemma3#save}.
+ * loss.png} and {@code checkpoint.safetensors}. Saving the result is the caller's: {@link
+ * LoraAdapter#save} or {@link Gemma3#save}.
  */
 public final class Trainer implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();

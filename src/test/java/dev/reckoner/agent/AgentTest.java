@@ -41,12 +41,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -116,8 +116,7 @@ class AgentTest {
   @Test
   void theSameEventGivesTheSameChain() throws Exception {
     FinancialEvent event = DomainPackTest.samples().getFirst();
-    assertThat(analyses.analyze(event).chainText())
-        .isEqualTo(analyses.analyze(event).chainText());
+    assertThat(analyses.analyze(event).chainText()).isEqualTo(analyses.analyze(event).chainText());
   }
 
   @Test

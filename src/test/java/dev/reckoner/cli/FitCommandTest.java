@@ -86,7 +86,8 @@ class FitCommandTest {
     List<JsonNode> losses = metrics(base);
     assertThat(losses.getLast().get("loss").asDouble())
         .isLessThan(losses.getFirst().get("loss").asDouble());
-    assertThat(base.resolve("model/tokenizer.json")).hasSameBinaryContentAs(start.resolve("tokenizer.json"));
+    assertThat(base.resolve("model/tokenizer.json"))
+        .hasSameBinaryContentAs(start.resolve("tokenizer.json"));
 
     Path corpus = dir.resolve("corpus");
     run(
@@ -95,7 +96,8 @@ class FitCommandTest {
         0);
     Path lessons = corpus.resolve("synthetic.jsonl.gz");
     Path tuned = dir.resolve("tuned");
-    String qlora = "mode: qlora\nrank: 2\nlearningRate: 0.01\ntokensPerMicroBatch: 1024\nmaxSteps: 2\n";
+    String qlora =
+        "mode: qlora\nrank: 2\nlearningRate: 0.01\ntokensPerMicroBatch: 1024\nmaxSteps: 2\n";
     fit(qlora, base.resolve("model"), tuned, "--data", lessons, "--repeat", 2);
     assertThat(tuned.resolve("adapter/adapter_model.safetensors")).isNotEmptyFile();
 
@@ -103,8 +105,16 @@ class FitCommandTest {
     run(
         new ScoreCommand(),
         Stream.of(
-            "--model", base.resolve("model"), "--adapter", tuned.resolve("adapter"),
-            "--suite", corpus.resolve("suites/synthetic.jsonl"), "--limit", 2, "--out", grades),
+            "--model",
+            base.resolve("model"),
+            "--adapter",
+            tuned.resolve("adapter"),
+            "--suite",
+            corpus.resolve("suites/synthetic.jsonl"),
+            "--limit",
+            2,
+            "--out",
+            grades),
         0);
     assertThat(JSON.readTree(grades.toFile()).get("synthetic")).hasSize(2);
   }
@@ -118,7 +128,6 @@ class FitCommandTest {
             Stream.of("--recipe", recipe, "--model", start, "--out", dir.resolve("out")),
             CommandLine.ExitCode.SOFTWARE);
     assertThat(said.strip())
-        .isEqualTo(
-            "reckoner: nothing to train on: name lessons with --data or --synthetic");
+        .isEqualTo("reckoner: nothing to train on: name lessons with --data or --synthetic");
   }
 }

@@ -34,7 +34,12 @@ class MentionTest {
   @Test
   void aRowIsNamedInFullInPartAndByAnotherName() {
     assertThat(mentions(series("revenue", "Total net sales"), series("cash", "Cash")))
-        .contains("total net sales", "net sales", "revenue", "\"Total net sales\"", "the total net sales");
+        .contains(
+            "total net sales",
+            "net sales",
+            "revenue",
+            "\"Total net sales\"",
+            "the total net sales");
   }
 
   @Test

@@ -59,7 +59,8 @@ class PublishedCorpusTest {
         corpus().lessons().stream().collect(Collectors.groupingBy(Lesson::group));
     List<Lesson> lessons = byPage.values().iterator().next();
 
-    assertThat(lessons).anySatisfy(l -> assertThat(l.user()).contains("other income", "costs rose"));
+    assertThat(lessons)
+        .anySatisfy(l -> assertThat(l.user()).contains("other income", "costs rose"));
     assertThat(lessons)
         .filteredOn(l -> l.id().endsWith("/gold"))
         .singleElement()
@@ -82,7 +83,13 @@ class PublishedCorpusTest {
     List<Lesson> lessons = corpus.lessons();
     Problem sameText =
         new Problem(
-            "x", "elsewhere", "finqa", corpus.trainingPages().getFirst().evidence(), null, null, Support.UNKNOWN);
+            "x",
+            "elsewhere",
+            "finqa",
+            corpus.trainingPages().getFirst().evidence(),
+            null,
+            null,
+            Support.UNKNOWN);
     Problem samePage =
         new Problem(
             "y",

@@ -103,7 +103,8 @@ public final class CudaBench {
         operations(b, c, sequences, length);
       } else {
         PackedBatch batch = batch(c, sequences, length, supervised);
-        train(b, profile ? new Profile(b) : null, c, model, mode, batch, sequences, recompute, steps);
+        train(
+            b, profile ? new Profile(b) : null, c, model, mode, batch, sequences, recompute, steps);
       }
     } catch (CudaException e) {
       System.out.println(e.getMessage());
@@ -143,9 +144,7 @@ public final class CudaBench {
     Backend b = profile == null ? device : profile.backend();
     boolean full = mode.equals("full");
     try (Gemma3 model =
-            full
-                ? Gemma3.randomTrainable(c, b, 1)
-                : Gemma3.random(c, b, Precision.NF4, 1);
+            full ? Gemma3.randomTrainable(c, b, 1) : Gemma3.random(c, b, Precision.NF4, 1);
         LoraAdapter adapter =
             full ? null : LoraAdapter.create(model, "bench", LoraSpec.allLinear(16, 16), 2)) {
       TrainingPass pass = new TrainingPass(model, adapter, recompute);
@@ -325,8 +324,7 @@ public final class CudaBench {
           0,
           4 * qk,
           () ->
-              b.qkNormRope(
-                  qkv, headWeight, headWeight, 1e-6f, positionsOf, rope, tq, tk, rstdQk));
+              b.qkNormRope(qkv, headWeight, headWeight, 1e-6f, positionsOf, rope, tq, tk, rstdQk));
       time(
           b,
           "qkNormRopeGradient + weight",
@@ -334,7 +332,16 @@ public final class CudaBench {
           6 * qk,
           () ->
               b.qkNormRopeGradient(
-                  tq, tk, qkv, headWeight, headWeight, positionsOf, rope, rstdQk, dQkv, dHead,
+                  tq,
+                  tk,
+                  qkv,
+                  headWeight,
+                  headWeight,
+                  positionsOf,
+                  rope,
+                  rstdQk,
+                  dQkv,
+                  dHead,
                   dHead));
       double tf = (double) t * f;
       time(b, "geglu", 0, 6 * tf, () -> b.geglu(gateUp, activated));

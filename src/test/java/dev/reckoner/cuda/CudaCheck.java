@@ -10,9 +10,9 @@ import java.util.stream.Collectors;
 
 /**
  * Compares every operation, and whole training passes and generation, between the GPU and the CPU;
- * a program for machines with a GPU and no build tools. {@code --self} compares the CPU with itself,
- * {@code --only TEXT} runs the checks whose name contains it, {@code --seed N}. Exit status 1: a
- * check failed; 2: no usable GPU.
+ * a program for machines with a GPU and no build tools. {@code --self} compares the CPU with
+ * itself, {@code --only TEXT} runs the checks whose name contains it, {@code --seed N}. Exit status
+ * 1: a check failed; 2: no usable GPU.
  */
 public final class CudaCheck {
   private CudaCheck() {}

@@ -71,10 +71,10 @@ final class ModelChecks {
       PackedBatch batch = batch(new SplittableRandom(seed), 512, 100, 33, 190);
       String size = "3 layers, heads of " + headDim;
       checks.add(new Check("model full training", size, TOLERANCE, o -> full(o.b, config, batch)));
+      checks.add(new Check("model QLoRA", size, TOLERANCE, o -> qlora(o.b, config, batch, false)));
       checks.add(
-          new Check("model QLoRA", size, TOLERANCE, o -> qlora(o.b, config, batch, false)));
-      checks.add(
-          new Check("model QLoRA recompute", size, TOLERANCE, o -> qlora(o.b, config, batch, true)));
+          new Check(
+              "model QLoRA recompute", size, TOLERANCE, o -> qlora(o.b, config, batch, true)));
       checks.add(new Check("model logits", size, TOLERANCE, o -> logits(o.b, config, batch)));
     }
     return checks;
@@ -107,8 +107,7 @@ final class ModelChecks {
   private static void step(Backend b, Parameters p, float rate) {
     try (Tensor m = b.floats(1, p.size());
         Tensor v = b.floats(1, p.size())) {
-      b.adamW(
-          p.values(), p.gradients(), m, v, new AdamW(rate, 0.9f, 0.95f, 1e-8f, 0, 1), 1);
+      b.adamW(p.values(), p.gradients(), m, v, new AdamW(rate, 0.9f, 0.95f, 1e-8f, 0, 1), 1);
     }
     p.dropGradients();
   }

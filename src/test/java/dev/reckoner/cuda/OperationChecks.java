@@ -245,9 +245,7 @@ final class OperationChecks {
           BF16,
           o -> {
             Matrix m =
-                o.keep(
-                    o.b.dense(
-                        List.of(WeightSource.of(table, vocabulary, n)), Precision.BF16));
+                o.keep(o.b.dense(List.of(WeightSource.of(table, vocabulary, n)), Precision.BF16));
             Tensor out = o.out(t, n);
             o.b.embed(m, o.indices(ids), 25.25f, out);
             Tensor dTable = o.floats(table, vocabulary, n);
@@ -297,7 +295,8 @@ final class OperationChecks {
             return new float[][] {o.read(dx), o.read(dw), o.read(dx2)};
           });
     }
-    for (int[] s : new int[][] {{9, 3, 1, 12}, {130, 4, 1, 256}, {700, 8, 4, 64}, {65, 6, 2, 128}}) {
+    for (int[] s :
+        new int[][] {{9, 3, 1, 12}, {130, 4, 1, 256}, {700, 8, 4, 64}, {65, 6, 2, 128}}) {
       int t = s[0];
       int heads = s[1];
       int kvHeads = s[2];
@@ -357,8 +356,15 @@ final class OperationChecks {
 
   private void attention() {
     int[][] shapes = {
-      {2, 1, 12, 0}, {4, 1, 256, 0}, {4, 1, 256, 100}, {8, 4, 64, 0}, {8, 4, 64, 64}, {6, 2, 128, 0},
-      {6, 2, 128, 70}, {4, 2, 96, 33}, {3, 3, 80, 0}
+      {2, 1, 12, 0},
+      {4, 1, 256, 0},
+      {4, 1, 256, 100},
+      {8, 4, 64, 0},
+      {8, 4, 64, 64},
+      {6, 2, 128, 0},
+      {6, 2, 128, 70},
+      {4, 2, 96, 33},
+      {3, 3, 80, 0}
     };
     int[] starts = {0, 1, 64, 200, 201, 613};
     int t = starts[starts.length - 1];
@@ -455,7 +461,9 @@ final class OperationChecks {
             int[] past = new int[3];
             float[][] results = new float[steps.length + 1][];
             for (int i = 0; i < steps.length; i++) {
-              int[] starts = {0, steps[i][0], steps[i][0] + steps[i][1], Arrays.stream(steps[i]).sum()};
+              int[] starts = {
+                0, steps[i][0], steps[i][0] + steps[i][1], Arrays.stream(steps[i]).sum()
+              };
               int t = starts[3];
               CacheBatch batch = o.keep(o.b.batch(caches, starts, past.clone()));
               Tensor k = o.activation(data.get(i * 3 + 1), t, kvHeads * dim);

@@ -100,9 +100,7 @@ final class Profile {
 
   private static double perStep(Map.Entry<String, Entry> e, int steps, double wait) {
     Entry entry = e.getValue();
-    return entry.timed == 0
-        ? 0
-        : (entry.seconds / entry.timed - wait) * entry.calls / steps;
+    return entry.timed == 0 ? 0 : (entry.seconds / entry.timed - wait) * entry.calls / steps;
   }
 
   private double emptyWait() {

@@ -59,9 +59,7 @@ class OutboxRelayTest {
 
       admin.createTopics(List.of(new NewTopic(late, 1, (short) 1))).all().get();
 
-      soon(
-          () ->
-              assertThat(texts(topics, late)).containsExactly(id + " first", id + " second"));
+      soon(() -> assertThat(texts(topics, late)).containsExactly(id + " first", id + " second"));
       assertThat(open(late)).isZero();
     }
   }

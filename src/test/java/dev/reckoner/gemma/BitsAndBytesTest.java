@@ -80,8 +80,7 @@ class BitsAndBytesTest {
     Files.write(file, all.putLong(json.length).put(json).put(body.toByteArray()).array());
   }
 
-  private void save(CpuBackend backend, Path plain, Path stored, int blocksize)
-      throws IOException {
+  private void save(CpuBackend backend, Path plain, Path stored, int blocksize) throws IOException {
     Map<String, Stored> tensors = new LinkedHashMap<>();
     try (Gemma3 model = GemmaOracleTest.randomModel(CONFIG, backend)) {
       model.save(plain, DType.F32, Long.MAX_VALUE);

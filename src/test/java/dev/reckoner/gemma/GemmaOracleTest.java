@@ -204,8 +204,7 @@ class GemmaOracleTest {
                 Arrays.stream(packed.rows(), first, row).map(r -> r - from).toArray(),
                 Arrays.copyOfRange(packed.targets(), first, row),
                 Arrays.copyOfRange(packed.weights(), first, row));
-        assertThat(pass.accumulate(single, 0))
-            .isEqualTo(Arrays.copyOfRange(together, first, row));
+        assertThat(pass.accumulate(single, 0)).isEqualTo(Arrays.copyOfRange(together, first, row));
       }
       float[] sum = new float[gradient.length];
       backend.download(adapter.parameters().gradients(), sum);

@@ -55,7 +55,9 @@ final class TorchGemma {
       h = norm(x, w.get(p + "pre_feedforward_layernorm.weight"));
       NDArray gate = linear(p + "mlp.gate_proj", h);
       NDArray up = linear(p + "mlp.up_proj", h);
-      NDArray u = gate.add(gate.mul(gate).mul(gate).mul(constant(0.044715))).mul(constant(Math.sqrt(2 / Math.PI)));
+      NDArray u =
+          gate.add(gate.mul(gate).mul(gate).mul(constant(0.044715)))
+              .mul(constant(Math.sqrt(2 / Math.PI)));
       NDArray gelu = gate.mul(u.tanh().add(constant(1))).mul(constant(0.5));
       NDArray down = linear(p + "mlp.down_proj", gelu.mul(up));
       x = x.add(norm(down, w.get(p + "post_feedforward_layernorm.weight")));

@@ -211,7 +211,11 @@ class ImprovementLoopTest {
 
     AdapterRelease otherBase =
         new AdapterRelease(
-            release.slot(), release.adapterId(), release.sha256(), "0123456789abcdef", "x",
+            release.slot(),
+            release.adapterId(),
+            release.sha256(),
+            "0123456789abcdef",
+            "x",
             release.releasedAt());
     assertThat(rollout.apply(otherBase))
         .isInstanceOfSatisfying(
@@ -227,7 +231,10 @@ class ImprovementLoopTest {
     rollout.apply(release);
     serving.clear();
     Path copy =
-        directory.resolve("data/adapters").resolve(release.adapterId()).resolve(AdapterFiles.WEIGHTS);
+        directory
+            .resolve("data/adapters")
+            .resolve(release.adapterId())
+            .resolve(AdapterFiles.WEIGHTS);
     Files.write(copy, new byte[] {1, 2, 3});
     assertThat(rollout.apply(release)).isEqualTo(new Outcome.Swapped(release.adapterId()));
   }
@@ -239,8 +246,7 @@ class ImprovementLoopTest {
     AdapterRelease old = registry.championRelease().orElseThrow();
     registry.rollback("olga");
     assertThat(rollout.apply(old))
-        .isEqualTo(
-            new Outcome.Superseded(old.adapterId(), AdapterRelease.BASE));
+        .isEqualTo(new Outcome.Superseded(old.adapterId(), AdapterRelease.BASE));
   }
 
   @Test
@@ -331,8 +337,7 @@ class ImprovementLoopTest {
   }
 
   private void correct(Evidence evidence, String chain) {
-    UUID analysis =
-        database.analysis(CanonicalJson.write(evidence), "conclude not stated");
+    UUID analysis = database.analysis(CanonicalJson.write(evidence), "conclude not stated");
     database.decide(analysis, "correct", chain);
   }
 }

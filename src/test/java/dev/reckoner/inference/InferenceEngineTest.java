@@ -111,8 +111,7 @@ class InferenceEngineTest {
       CountDownLatch all = new CountDownLatch(1);
       CompletableFuture<Void> held = CompletableFuture.runAsync(() -> hold(engine, all));
       for (int i = 0; i < 6; i++) {
-        tickets.add(
-            engine.submit(request("question " + i, null, null, Sampler.GREEDY, 4), null));
+        tickets.add(engine.submit(request("question " + i, null, null, Sampler.GREEDY, 4), null));
       }
       all.countDown();
       held.join();
@@ -135,8 +134,7 @@ class InferenceEngineTest {
                 Rule.oneOf(List.of(Rule.literal("1"), Rule.literal("2")))),
             "test");
     try (InferenceEngine engine = engine(Limits.DEFAULT)) {
-      Generation generation =
-          engine.generate(request("x", constraint, null, Sampler.GREEDY, 200));
+      Generation generation = engine.generate(request("x", constraint, null, Sampler.GREEDY, 200));
       assertThat(generation.finish()).isEqualTo(FinishReason.STOP);
       assertThat(generation.text()).contains(forced);
       assertThat(generation.choices()).hasSize(2);
@@ -149,8 +147,7 @@ class InferenceEngineTest {
   @Test
   void confidenceIsTheGeometricMeanOfTheChoices() throws Exception {
     try (InferenceEngine engine = engine(Limits.DEFAULT)) {
-      Generation generation =
-          engine.generate(request("x", stances(), null, Sampler.GREEDY, 50));
+      Generation generation = engine.generate(request("x", stances(), null, Sampler.GREEDY, 50));
       double product =
           generation.choices().stream()
               .mapToDouble(choice -> Math.exp(choice.logProbability()))
@@ -194,8 +191,7 @@ class InferenceEngineTest {
       assertThat(tooLong.tokens()).hasSize(5);
 
       Request slow =
-          new Request(
-              prompt("x"), 0, letters(), null, Sampler.GREEDY, 400, Duration.ofMillis(1));
+          new Request(prompt("x"), 0, letters(), null, Sampler.GREEDY, 400, Duration.ofMillis(1));
       assertThat(engine.generate(slow).finish()).isEqualTo(FinishReason.TIME);
 
       CompletableFuture<Ticket> ticket = new CompletableFuture<>();
@@ -254,7 +250,8 @@ class InferenceEngineTest {
       engine.retire(adapter);
       assertThat(ticket.await().tokens()).hasSize(60);
       for (int turn = 0; turn < 2; turn++) {
-        engine.between(Gemma3::hash); // returns within a turn of the loop, so the second sees one whole
+        engine.between(
+            Gemma3::hash); // returns within a turn of the loop, so the second sees one whole
       }
       assertThatThrownBy(() -> engine.generate(request)).hasMessageContaining("retired");
     }
@@ -298,8 +295,7 @@ class InferenceEngineTest {
 
   /** Letters without an end. */
   private static TextConstraint letters() {
-    Rule letter =
-        Rule.oneOf(List.of(Rule.literal("a"), Rule.literal("b"), Rule.literal("c")));
+    Rule letter = Rule.oneOf(List.of(Rule.literal("a"), Rule.literal("b"), Rule.literal("c")));
     return new GrammarConstraint(
         Rule.sequence(Rule.repeat(letter, "", 1_000_000, Integer.MAX_VALUE), Rule.literal("!")),
         "letters");

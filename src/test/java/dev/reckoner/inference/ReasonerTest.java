@@ -35,8 +35,7 @@ class ReasonerTest {
   static void open() throws Exception {
     TinyModel.write(dir, 4096);
     reasoner =
-        Reasoner.open(
-            dir, TinyModel.backend(), Precision.NF4, InferenceEngine.Limits.DEFAULT);
+        Reasoner.open(dir, TinyModel.backend(), Precision.NF4, InferenceEngine.Limits.DEFAULT);
   }
 
   @AfterAll
@@ -141,8 +140,7 @@ class ReasonerTest {
 
   @Test
   void aChainThatDoesNotConcludeIsAFailure() {
-    Reasoner.Options brief =
-        new Reasoner.Options(Sampler.GREEDY, 4, Duration.ofMinutes(1));
+    Reasoner.Options brief = new Reasoner.Options(Sampler.GREEDY, 4, Duration.ofMinutes(1));
     assertThatThrownBy(() -> reasoner.reason(EVIDENCE, null, brief))
         .isInstanceOf(InferenceException.class)
         .hasMessageContaining("did not conclude (LENGTH)");

@@ -141,8 +141,7 @@ class TranscriptTest {
   @Test
   void lookingAmongTheLikelyTokensFindsWhatLookingAtAllWould() {
     TextConstraint text =
-        new GrammarConstraint(
-            Rule.sequence(Rule.jsonString(0, 400), Rule.literal("\n")), "string");
+        new GrammarConstraint(Rule.sequence(Rule.jsonString(0, 400), Rule.literal("\n")), "string");
     for (int seed = 0; seed < 50; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       Transcript transcript = new Transcript(vocabulary, text, 200);

@@ -103,7 +103,8 @@ class CalculatorTest {
     Calculator.Evaluation evaluation = calculator.evaluate(expression, NAMES);
     assertFalse(evaluation.unitProblems().isEmpty());
     assertTrue(
-        evaluation.unitProblems().getFirst().contains(problem), evaluation.unitProblems()::toString);
+        evaluation.unitProblems().getFirst().contains(problem),
+        evaluation.unitProblems()::toString);
   }
 
   @ParameterizedTest
@@ -159,7 +160,8 @@ class CalculatorTest {
     for (int n = 0; n < 2000; n++) {
       BigDecimal p = BigDecimal.valueOf(1 + random.nextInt(1_000_000), random.nextInt(4));
       BigDecimal q = BigDecimal.valueOf(1 + random.nextInt(1_000_000), random.nextInt(4));
-      Figure result = (Figure) calculator.evaluate(p.toPlainString() + " / " + q.toPlainString()).result();
+      Figure result =
+          (Figure) calculator.evaluate(p.toPlainString() + " / " + q.toPlainString()).result();
       double exact = p.doubleValue() / q.doubleValue();
       assertEquals(exact, result.value().doubleValue(), Math.max(1e-5 * exact, 1e-10));
     }
@@ -172,8 +174,7 @@ class CalculatorTest {
       double base = Math.exp(random.nextDouble() * 20 - 10);
       double exponent = random.nextDouble() * 6 - 3;
       double exact = Math.pow(base, exponent);
-      BigDecimal power =
-          Decimals.power(BigDecimal.valueOf(base), BigDecimal.valueOf(exponent));
+      BigDecimal power = Decimals.power(BigDecimal.valueOf(base), BigDecimal.valueOf(exponent));
       assertEquals(1.0, power.doubleValue() / exact, 1e-12);
     }
   }

@@ -102,8 +102,7 @@ class ChainTest {
 
   @Test
   void namesAreUniqueAndTheConclusionIsLast() {
-    assertThrows(
-        ChainSyntaxException.class, () -> Chain.parse("cite a = 5 @ q\ncite a = 6 @ q"));
+    assertThrows(ChainSyntaxException.class, () -> Chain.parse("cite a = 5 @ q\ncite a = 6 @ q"));
     assertThrows(ChainSyntaxException.class, () -> Chain.parse("conclude yes\ncite a = 6 @ q"));
     assertThrows(ChainSyntaxException.class, () -> Chain.parse(" \n "));
     assertThrows(ChainSyntaxException.class, () -> Chain.parse("conclude yes\n".repeat(100)));
@@ -113,9 +112,38 @@ class ChainTest {
   void rubbishNeverThrowsAnythingElse() {
     Random random = new Random(9);
     String[] pieces = {
-      "cite ", "compute ", "infer ", "conclude ", "a", "b", " = ", " @ ", " : ", "r1c1", "s99999999999",
-      "9,896", " USD", " million", " %", "\n", ",", "yes", "not stated", " ; stance ", "positive",
-      " ; flags ", "none", "one-off", "-", "(", "\u0000", "é", "undefined", " as ", "t1.r2c3", "q"
+      "cite ",
+      "compute ",
+      "infer ",
+      "conclude ",
+      "a",
+      "b",
+      " = ",
+      " @ ",
+      " : ",
+      "r1c1",
+      "s99999999999",
+      "9,896",
+      " USD",
+      " million",
+      " %",
+      "\n",
+      ",",
+      "yes",
+      "not stated",
+      " ; stance ",
+      "positive",
+      " ; flags ",
+      "none",
+      "one-off",
+      "-",
+      "(",
+      "\u0000",
+      "é",
+      "undefined",
+      " as ",
+      "t1.r2c3",
+      "q"
     };
     int read = 0;
     for (int n = 0; n < 30_000; n++) {

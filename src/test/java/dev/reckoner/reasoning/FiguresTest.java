@@ -61,8 +61,7 @@ class FiguresTest {
         new Evidence(
             "",
             "?",
-            List.of(
-                new Evidence.Table("", List.of(List.of("", "now"), List.of("item", cell)))),
+            List.of(new Evidence.Table("", List.of(List.of("", "now"), List.of("item", cell)))),
             List.of());
     String found =
         Figures.of(evidence).at(new Place.Cell(0, 1, 1)).stream()

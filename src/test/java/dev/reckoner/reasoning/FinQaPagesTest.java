@@ -82,8 +82,7 @@ class FinQaPagesTest {
         used++;
         BigDecimal wanted = new BigDecimal(m.group(1)).abs();
         boolean there =
-            figures.all().stream()
-                .anyMatch(f -> f.figure().value().abs().compareTo(wanted) == 0);
+            figures.all().stream().anyMatch(f -> f.figure().value().abs().compareTo(wanted) == 0);
         found += there ? 1 : 0;
         if (!there && Boolean.getBoolean("reckoner.verbose")) {
           System.out.println(page.id() + " lacks " + m.group(1) + " of " + page.program());

@@ -43,8 +43,30 @@ class PromptFormatTest {
   void whateverTheCellsHoldComesBack() throws Exception {
     Random random = new Random(1);
     String[] odd = {
-      "", " ", "|", "\\", "\n", "\r\n", " a", "a ", "a|b", "\\n", "\\|", "é", "Net sales", "—",
-      "q no question", "r0 a", "s0 b", "t0 c", "# d", "\u2028", "1,234", "| x", "\\ ", "😀"
+      "",
+      " ",
+      "|",
+      "\\",
+      "\n",
+      "\r\n",
+      " a",
+      "a ",
+      "a|b",
+      "\\n",
+      "\\|",
+      "é",
+      "Net sales",
+      "—",
+      "q no question",
+      "r0 a",
+      "s0 b",
+      "t0 c",
+      "# d",
+      "\u2028",
+      "1,234",
+      "| x",
+      "\\ ",
+      "😀"
     };
     for (int n = 0; n < 3000; n++) {
       List<Evidence.Table> tables = new ArrayList<>();

@@ -4,8 +4,6 @@ import static dev.reckoner.reasoning.Verdict.Kind.GROUNDED;
 import static dev.reckoner.reasoning.Verdict.Kind.NO_BASIS;
 import static dev.reckoner.reasoning.Verdict.Kind.RECOMPUTED;
 import static dev.reckoner.reasoning.Verdict.Kind.UNSUPPORTED_FIGURE;
-import static dev.reckoner.reasoning.Verdict.Kind.WRONG_ARITHMETIC;
-import static dev.reckoner.reasoning.Verdict.Kind.WRONG_UNIT_OR_SCALE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -100,8 +98,7 @@ class VerifierTest {
         "a * b = 80,959,176 USD million; WRONG_UNIT_OR_SCALE;"
             + "In a * b, USD million times USD million has no meaning.",
       })
-  void aComputationIsDoneAgain(String computed, Verdict.Kind kind, String reason)
-      throws Exception {
+  void aComputationIsDoneAgain(String computed, Verdict.Kind kind, String reason) throws Exception {
     String cites = "cite a = 9,896 USD million @ r1c1\ncite b = 8,181 USD million @ r1c2\n";
     Chain chain = Chain.parse(cites + "compute c = " + computed);
     Verdict verdict = verifier.verify(Samples.earnings(), chain).getLast();
@@ -211,7 +208,8 @@ class VerifierTest {
     for (int i = 0; i < VALID.length(); i++) {
       char was = VALID.charAt(i);
       // A year may become another that the evidence names too.
-      if (!Character.isDigit(was) || VALID.substring(0, i).matches("(?s).*from 2022 to \\d*|.*from \\d*")) {
+      if (!Character.isDigit(was)
+          || VALID.substring(0, i).matches("(?s).*from 2022 to \\d*|.*from \\d*")) {
         continue;
       }
       for (char c = '0'; c <= '9'; c++) {

@@ -48,9 +48,19 @@ class ReviewApiTest {
   @Test
   void nobodyGetsInWithoutALogin() {
     given().get("/api/v1/analyses").then().statusCode(401);
-    given().auth().preemptive().basic("rita", "wrong-password-here").get("/api/v1/analyses").then()
+    given()
+        .auth()
+        .preemptive()
+        .basic("rita", "wrong-password-here")
+        .get("/api/v1/analyses")
+        .then()
         .statusCode(401);
-    given().redirects().follow(false).get("/").then().statusCode(302)
+    given()
+        .redirects()
+        .follow(false)
+        .get("/")
+        .then()
+        .statusCode(302)
         .header("location", containsString("/login"));
     given().get("/login").then().statusCode(200).body(containsString("Sign in"));
   }
@@ -58,7 +68,10 @@ class ReviewApiTest {
   @Test
   void theDocumentOfTheInterfaceIsThereForThoseWhoSignIn() {
     given().redirects().follow(false).get("/q/openapi").then().statusCode(is(not(200)));
-    as("vera").get("/q/openapi").then().statusCode(200)
+    as("vera")
+        .get("/q/openapi")
+        .then()
+        .statusCode(200)
         .body(containsString("/api/v1/analyses/{id}/decisions"));
     given().redirects().follow(false).get("/q/health/live").then().statusCode(200);
   }
@@ -80,11 +93,18 @@ class ReviewApiTest {
   @Test
   void theQueueBeginsWithWhatIsLeastCertain() {
     fixture.add("Sure", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.95);
-    fixture.add("Failed", ReviewFixture.TARGET, ReviewFixture.RIGHT.replace("-1,708", "1,708"), 0.99);
+    fixture.add(
+        "Failed", ReviewFixture.TARGET, ReviewFixture.RIGHT.replace("-1,708", "1,708"), 0.99);
     fixture.add("Unsure", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.30);
-    as("vera").get("/api/v1/analyses").then().statusCode(200)
-        .body("rows.title", contains("Failed", "Unsure", "Sure")).body("total", is(3));
-    as("vera").get("/api/v1/analyses?verdict=passed&q=SURE").then()
+    as("vera")
+        .get("/api/v1/analyses")
+        .then()
+        .statusCode(200)
+        .body("rows.title", contains("Failed", "Unsure", "Sure"))
+        .body("total", is(3));
+    as("vera")
+        .get("/api/v1/analyses?verdict=passed&q=SURE")
+        .then()
         .body("rows.title", contains("Unsure", "Sure"));
     as("vera").get("/api/v1/analyses?q=100%25").then().body("rows", hasSize(0));
     as("vera").get("/api/v1/analyses/counts").then().body("pending", is(3)).body("failing", is(1));
@@ -92,22 +112,43 @@ class ReviewApiTest {
 
   @Test
   void errorsAreProblems() {
-    as("rita").get("/api/v1/analyses/{id}", UUID.randomUUID()).then().statusCode(404)
-        .contentType(ProblemMapper.PROBLEM_JSON).body("type", is("/problems/not-found"));
-    as("rita").get("/api/v1/analyses?status=lost").then().statusCode(422)
-        .contentType(ProblemMapper.PROBLEM_JSON).body("detail", containsString("status"));
+    as("rita")
+        .get("/api/v1/analyses/{id}", UUID.randomUUID())
+        .then()
+        .statusCode(404)
+        .contentType(ProblemMapper.PROBLEM_JSON)
+        .body("type", is("/problems/not-found"));
+    as("rita")
+        .get("/api/v1/analyses?status=lost")
+        .then()
+        .statusCode(422)
+        .contentType(ProblemMapper.PROBLEM_JSON)
+        .body("detail", containsString("status"));
     as("rita").get("/api/v1/analyses?size=1000").then().statusCode(422);
-    as("rita").body("{not json").post("/api/v1/analyses/{id}/decisions", UUID.randomUUID()).then()
-        .statusCode(400).contentType(ProblemMapper.PROBLEM_JSON);
+    as("rita")
+        .body("{not json")
+        .post("/api/v1/analyses/{id}/decisions", UUID.randomUUID())
+        .then()
+        .statusCode(400)
+        .contentType(ProblemMapper.PROBLEM_JSON);
   }
 
   @Test
   void anApprovalIsStoredAnnouncedAndInTheLedger() throws Exception {
     UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
-    as("rita").body(approve(0)).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201)
-        .body("kind", is("APPROVE")).body("reviewer", is("rita"));
-    as("rita").get("/api/v1/analyses/{id}", id).then().body("status", is("approved"))
-        .body("version", is(1)).body("history", hasSize(1));
+    as("rita")
+        .body(approve(0))
+        .post("/api/v1/analyses/{id}/decisions", id)
+        .then()
+        .statusCode(201)
+        .body("kind", is("APPROVE"))
+        .body("reviewer", is("rita"));
+    as("rita")
+        .get("/api/v1/analyses/{id}", id)
+        .then()
+        .body("status", is("approved"))
+        .body("version", is(1))
+        .body("history", hasSize(1));
     JsonNode event = json.readTree(feedback().getFirst());
     assertThat(event.at("/type").asText()).isEqualTo("dev.reckoner.analysis.feedback.v1");
     assertThat(event.at("/data/decision").asText()).isEqualTo("approve");
@@ -128,7 +169,11 @@ class ReviewApiTest {
     UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
     Map<String, Object> request = approve(0);
     as("rita").body(request).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201);
-    as("rita").body(request).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201)
+    as("rita")
+        .body(request)
+        .post("/api/v1/analyses/{id}/decisions", id)
+        .then()
+        .statusCode(201)
         .body("id", is(request.get("id")));
     assertThat(feedback()).hasSize(1);
   }
@@ -137,9 +182,15 @@ class ReviewApiTest {
   void theSecondOfTwoIsToldAndNothingIsLost() {
     UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
     as("rita").body(approve(0)).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201);
-    as("rob").body(reject(0)).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(409)
-        .contentType(ProblemMapper.PROBLEM_JSON).body("type", is("/problems/stale"))
-        .body("decidedBy", is("rita")).body("currentVersion", is(1))
+    as("rob")
+        .body(reject(0))
+        .post("/api/v1/analyses/{id}/decisions", id)
+        .then()
+        .statusCode(409)
+        .contentType(ProblemMapper.PROBLEM_JSON)
+        .body("type", is("/problems/stale"))
+        .body("decidedBy", is("rita"))
+        .body("currentVersion", is(1))
         .body("detail", containsString("rita approved"));
     as("rob").get("/api/v1/analyses/{id}", id).then().body("status", is("approved"));
   }
@@ -148,8 +199,14 @@ class ReviewApiTest {
   void twoReviewersGetDifferentAnalyses() {
     fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.1);
     fixture.add("Two", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.2);
-    String first = as("rita").post("/api/v1/analyses/next").then().statusCode(200)
-        .body("lease.token", notNullValue()).extract().path("analysis.title");
+    String first =
+        as("rita")
+            .post("/api/v1/analyses/next")
+            .then()
+            .statusCode(200)
+            .body("lease.token", notNullValue())
+            .extract()
+            .path("analysis.title");
     String second = as("rob").post("/api/v1/analyses/next").then().extract().path("analysis.title");
     assertThat(List.of(first, second)).containsExactly("One", "Two");
   }
@@ -157,36 +214,70 @@ class ReviewApiTest {
   @Test
   void aDecisionUnderALostLeaseIsRefused() {
     UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.1);
-    int token = as("rita").post("/api/v1/analyses/{id}/lease", id).then().statusCode(200)
-        .extract().path("token");
-    as("rob").post("/api/v1/analyses/{id}/lease", id).then().statusCode(409)
+    int token =
+        as("rita")
+            .post("/api/v1/analyses/{id}/lease", id)
+            .then()
+            .statusCode(200)
+            .extract()
+            .path("token");
+    as("rob")
+        .post("/api/v1/analyses/{id}/lease", id)
+        .then()
+        .statusCode(409)
         .body("holder", is("rita"));
-    as("rob").body(approve(0)).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(409)
+    as("rob")
+        .body(approve(0))
+        .post("/api/v1/analyses/{id}/decisions", id)
+        .then()
+        .statusCode(409)
         .body("type", is("/problems/taken"));
     jdbi.useHandle(h -> h.execute("update review_lease set lease_until = now() - interval '1 s'"));
     as("rob").post("/api/v1/analyses/{id}/lease", id).then().statusCode(200);
     Map<String, Object> late = approve(0);
     late.put("leaseToken", token);
-    as("rita").body(late).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(409)
+    as("rita")
+        .body(late)
+        .post("/api/v1/analyses/{id}/decisions", id)
+        .then()
+        .statusCode(409)
         .body("holder", is("rob"));
-    as("rita").body(Map.of("token", token)).put("/api/v1/analyses/{id}/lease", id).then()
+    as("rita")
+        .body(Map.of("token", token))
+        .put("/api/v1/analyses/{id}/lease", id)
+        .then()
         .statusCode(409);
   }
 
   @Test
   void aCorrectionIsRecomputedVerifiedAndStored() {
     UUID id = fixture.add("Wrong row", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.4);
-    String edited = ReviewFixture.WRONG.replace("107,588 USD million @ r6c2", "109,120 USD million @ r8c2");
-    as("rita").body(Map.of("chain", edited)).post("/api/v1/analyses/{id}/check", id).then()
-        .statusCode(200).body("problem", nullValue())
+    String edited =
+        ReviewFixture.WRONG.replace("107,588 USD million @ r6c2", "109,120 USD million @ r8c2");
+    as("rita")
+        .body(Map.of("chain", edited))
+        .post("/api/v1/analyses/{id}/check", id)
+        .then()
+        .statusCode(200)
+        .body("problem", nullValue())
         .body("steps[3].text", equalTo("compute d = c / b as % = -1.56525 %"))
         .body("steps[4].text", equalTo("conclude d = -1.56525 %"))
-        .body("steps.verdict", contains("grounded", "grounded", "recomputed", "recomputed", "recomputed"));
+        .body(
+            "steps.verdict",
+            contains("grounded", "grounded", "recomputed", "recomputed", "recomputed"));
     Map<String, Object> correction = decision("CORRECT", 0);
     correction.put("chain", edited);
-    as("rita").body(correction).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201)
-        .body("firstWrongStep", is(1)).body("chain", containsString("conclude d = -1.56525 %"));
-    as("rita").get("/api/v1/analyses/{id}", id).then().body("status", is("corrected"))
+    as("rita")
+        .body(correction)
+        .post("/api/v1/analyses/{id}/decisions", id)
+        .then()
+        .statusCode(201)
+        .body("firstWrongStep", is(1))
+        .body("chain", containsString("conclude d = -1.56525 %"));
+    as("rita")
+        .get("/api/v1/analyses/{id}", id)
+        .then()
+        .body("status", is("corrected"))
         .body("chain", equalTo(ReviewFixture.WRONG.strip()));
   }
 
@@ -195,10 +286,19 @@ class ReviewApiTest {
     UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.4);
     Map<String, Object> correction = decision("CORRECT", 0);
     correction.put("chain", "cite a = nonsense\nconclude a = 1");
-    as("rita").body(correction).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(422)
-        .body("type", is("/problems/chain-syntax")).body("step", is(0));
+    as("rita")
+        .body(correction)
+        .post("/api/v1/analyses/{id}/decisions", id)
+        .then()
+        .statusCode(422)
+        .body("type", is("/problems/chain-syntax"))
+        .body("step", is(0));
     correction.put("chain", ReviewFixture.RIGHT);
-    as("rita").body(correction).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(422)
+    as("rita")
+        .body(correction)
+        .post("/api/v1/analyses/{id}/decisions", id)
+        .then()
+        .statusCode(422)
         .body("detail", containsString("approve it instead"));
     as("rita").get("/api/v1/analyses/{id}", id).then().body("status", is("pending"));
   }
@@ -206,17 +306,37 @@ class ReviewApiTest {
   @Test
   void anUndoIsADecisionOfItsOwn() {
     UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
-    String decision = as("rita").body(reject(0)).post("/api/v1/analyses/{id}/decisions", id).then()
-        .statusCode(201).extract().path("id");
+    String decision =
+        as("rita")
+            .body(reject(0))
+            .post("/api/v1/analyses/{id}/decisions", id)
+            .then()
+            .statusCode(201)
+            .extract()
+            .path("id");
     Map<String, UUID> undo = Map.of("id", UUID.randomUUID());
-    as("rob").body(undo).post("/api/v1/analyses/{id}/decisions/{d}/undo", id, decision).then()
+    as("rob")
+        .body(undo)
+        .post("/api/v1/analyses/{id}/decisions/{d}/undo", id, decision)
+        .then()
         .statusCode(403);
-    as("rita").body(undo).post("/api/v1/analyses/{id}/decisions/{d}/undo", id, decision).then()
-        .statusCode(201).body("kind", is("UNDO")).body("undoes", is(decision));
-    as("rita").get("/api/v1/analyses/{id}", id).then().body("status", is("pending"))
+    as("rita")
+        .body(undo)
+        .post("/api/v1/analyses/{id}/decisions/{d}/undo", id, decision)
+        .then()
+        .statusCode(201)
+        .body("kind", is("UNDO"))
+        .body("undoes", is(decision));
+    as("rita")
+        .get("/api/v1/analyses/{id}", id)
+        .then()
+        .body("status", is("pending"))
         .body("history.kind", contains("UNDO", "REJECT"));
-    as("rita").body(Map.of("id", UUID.randomUUID()))
-        .post("/api/v1/analyses/{id}/decisions/{d}/undo", id, decision).then().statusCode(409);
+    as("rita")
+        .body(Map.of("id", UUID.randomUUID()))
+        .post("/api/v1/analyses/{id}/decisions/{d}/undo", id, decision)
+        .then()
+        .statusCode(409);
     as("rita").body(approve(2)).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201);
   }
 
@@ -232,19 +352,37 @@ class ReviewApiTest {
   @Test
   void aFormWithoutATokenIsRefused() {
     UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
-    String session = given().redirects().follow(false).formParam("j_username", "rita")
-        .formParam("j_password", ReviewFixture.PASSWORD).post("/j_security_check").then()
-        .statusCode(302).cookie("reckoner-session").extract().cookie("reckoner-session");
+    String session =
+        given()
+            .redirects()
+            .follow(false)
+            .formParam("j_username", "rita")
+            .formParam("j_password", ReviewFixture.PASSWORD)
+            .post("/j_security_check")
+            .then()
+            .statusCode(302)
+            .cookie("reckoner-session")
+            .extract()
+            .cookie("reckoner-session");
     given().cookie("reckoner-session", session).get("/chains/{id}", id).then().statusCode(200);
-    given().cookie("reckoner-session", session).formParam("kind", "approve").formParam("dwellMillis", 1)
-        .formParam("id", UUID.randomUUID().toString()).formParam("version", 0)
-        .post("/chains/{id}/decision", id).then().statusCode(400);
+    given()
+        .cookie("reckoner-session", session)
+        .formParam("kind", "approve")
+        .formParam("dwellMillis", 1)
+        .formParam("id", UUID.randomUUID().toString())
+        .formParam("version", 0)
+        .post("/chains/{id}/decision", id)
+        .then()
+        .statusCode(400);
     as("rita").get("/api/v1/analyses/{id}", id).then().body("status", is("pending"));
   }
 
   @Test
   void everyAnswerCarriesTheSecurityHeaders() {
-    given().get("/login").then().header("Content-Security-Policy", containsString("frame-ancestors 'none'"))
+    given()
+        .get("/login")
+        .then()
+        .header("Content-Security-Policy", containsString("frame-ancestors 'none'"))
         .header("X-Content-Type-Options", is("nosniff"));
   }
 
@@ -256,20 +394,30 @@ class ReviewApiTest {
     as("rita").body(approve(0)).post("/api/v1/analyses/{id}/decisions", approved);
     Map<String, Object> correction = decision("CORRECT", 0);
     correction.put("chain", ReviewFixture.RIGHT);
-    as("rita").body(correction).post("/api/v1/analyses/{id}/decisions", corrected).then()
+    as("rita")
+        .body(correction)
+        .post("/api/v1/analyses/{id}/decisions", corrected)
+        .then()
         .statusCode(201);
     Map<String, Object> rejection = reject(0);
     rejection.put("firstWrongStep", 2);
-    as("rita").body(rejection).post("/api/v1/analyses/{id}/decisions", rejected).then()
+    as("rita")
+        .body(rejection)
+        .post("/api/v1/analyses/{id}/decisions", rejected)
+        .then()
         .statusCode(201);
 
     as("rita").get("/api/v1/exports/sft").then().statusCode(403);
-    as("olga").get("/api/v1/exports/csv").then().statusCode(404)
+    as("olga")
+        .get("/api/v1/exports/csv")
+        .then()
+        .statusCode(404)
         .contentType(ProblemMapper.PROBLEM_JSON);
 
     List<JsonNode> sft = export("sft");
     assertThat(sft).hasSize(2);
-    assertThat(sft.get(1).at("/messages/2/content").asText()).isEqualTo(ReviewFixture.RIGHT.strip());
+    assertThat(sft.get(1).at("/messages/2/content").asText())
+        .isEqualTo(ReviewFixture.RIGHT.strip());
     List<JsonNode> dpo = export("dpo");
     assertThat(dpo).hasSize(1);
     assertThat(dpo.getFirst().at("/prefix").asText())
@@ -290,9 +438,14 @@ class ReviewApiTest {
     UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
     fixture.add("Two", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.9);
     as("rita").body(approve(0)).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201);
-    as("vera").get("/api/v1/statistics").then().statusCode(200)
-        .body("days", hasSize(Statistics.DAYS)).body("days[-1].verified", is(1))
-        .body("days[-1].failing", is(1)).body("days[-1].approved", is(1))
+    as("vera")
+        .get("/api/v1/statistics")
+        .then()
+        .statusCode(200)
+        .body("days", hasSize(Statistics.DAYS))
+        .body("days[-1].verified", is(1))
+        .body("days[-1].failing", is(1))
+        .body("days[-1].approved", is(1))
         .body("types[0].name", is("dev.reckoner.filing.excerpt.v1"))
         .body("reviewers[0].medianMillis", is(4200));
   }
@@ -300,24 +453,59 @@ class ReviewApiTest {
   @Test
   void anOwnerManagesAccounts() {
     as("rita").get("/api/v1/accounts").then().statusCode(403);
-    String password = as("olga").body(Map.of("name", "nina", "role", "reviewer"))
-        .post("/api/v1/accounts").then().statusCode(201).extract().path("password");
-    given().auth().preemptive().basic("nina", password).get("/api/v1/analyses/counts").then()
+    String password =
+        as("olga")
+            .body(Map.of("name", "nina", "role", "reviewer"))
+            .post("/api/v1/accounts")
+            .then()
+            .statusCode(201)
+            .extract()
+            .path("password");
+    given()
+        .auth()
+        .preemptive()
+        .basic("nina", password)
+        .get("/api/v1/analyses/counts")
+        .then()
         .statusCode(200);
-    as("olga").body(Map.of("name", "nina", "role", "reviewer")).post("/api/v1/accounts").then()
-        .statusCode(422).body("detail", containsString("already"));
-    as("olga").body(Map.of("enabled", false)).put("/api/v1/accounts/nina/enabled").then()
+    as("olga")
+        .body(Map.of("name", "nina", "role", "reviewer"))
+        .post("/api/v1/accounts")
+        .then()
+        .statusCode(422)
+        .body("detail", containsString("already"));
+    as("olga")
+        .body(Map.of("enabled", false))
+        .put("/api/v1/accounts/nina/enabled")
+        .then()
         .statusCode(204);
-    given().auth().preemptive().basic("nina", password).get("/api/v1/analyses/counts").then()
+    given()
+        .auth()
+        .preemptive()
+        .basic("nina", password)
+        .get("/api/v1/analyses/counts")
+        .then()
         .statusCode(401);
-    as("olga").body(Map.of("enabled", false)).put("/api/v1/accounts/olga/enabled").then()
+    as("olga")
+        .body(Map.of("enabled", false))
+        .put("/api/v1/accounts/olga/enabled")
+        .then()
         .statusCode(422);
-    as("olga").get("/api/v1/accounts").then().body("name", contains("nina", "olga", "rita", "rob", "vera"));
+    as("olga")
+        .get("/api/v1/accounts")
+        .then()
+        .body("name", contains("nina", "olga", "rita", "rob", "vera"));
   }
 
   private List<JsonNode> export(String format) throws Exception {
-    String lines = as("olga").get("/api/v1/exports/{f}", format).then().statusCode(200)
-        .contentType(Exports.JSON_LINES).extract().asString();
+    String lines =
+        as("olga")
+            .get("/api/v1/exports/{f}", format)
+            .then()
+            .statusCode(200)
+            .contentType(Exports.JSON_LINES)
+            .extract()
+            .asString();
     List<JsonNode> all = new java.util.ArrayList<>();
     for (String line : lines.split("\n")) {
       all.add(json.readTree(line));
@@ -347,13 +535,17 @@ class ReviewApiTest {
   private List<String> feedback() {
     return jdbi.withHandle(
         h ->
-            h.createQuery("select payload from outbox where topic = 'analysis-feedback' order by id")
+            h.createQuery(
+                    "select payload from outbox where topic = 'analysis-feedback' order by id")
                 .mapTo(String.class)
                 .list());
   }
 
   private static RequestSpecification as(String name) {
-    return given().auth().preemptive().basic(name, ReviewFixture.PASSWORD)
+    return given()
+        .auth()
+        .preemptive()
+        .basic(name, ReviewFixture.PASSWORD)
         .contentType(ContentType.JSON);
   }
 }

@@ -133,7 +133,12 @@ final class ReviewFixture {
   }
 
   private record Line(
-      String kind, String text, String verdict, String reason, boolean passed, List<String> places) {}
+      String kind,
+      String text,
+      String verdict,
+      String reason,
+      boolean passed,
+      List<String> places) {}
 
   private UUID store(
       String title,

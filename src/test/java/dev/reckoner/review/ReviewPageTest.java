@@ -109,9 +109,7 @@ class ReviewPageTest {
     Page page = open(fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.5));
     assertThat(page.locator(".verdict-name"))
         .hasText(
-            new String[] {
-              "Grounded", "Grounded", "Wrong arithmetic", "Recomputed", "Recomputed"
-            });
+            new String[] {"Grounded", "Grounded", "Wrong arithmetic", "Recomputed", "Recomputed"});
     assertThat(page.locator(".step.current .verdict-reason")).containsText("-176");
   }
 
@@ -158,7 +156,8 @@ class ReviewPageTest {
     page.keyboard().press("a");
     assertThat(page.locator("chain-review h1")).hasText("Third");
     Assertions.assertThat(decisions())
-        .containsExactly("rita reject 2", "rita reject null", "rita undo null", "rita approve null");
+        .containsExactly(
+            "rita reject 2", "rita reject null", "rita undo null", "rita approve null");
     page.keyboard().press("?");
     assertThat(page.locator("#keys")).isVisible();
     page.keyboard().press("Escape");

@@ -12,8 +12,8 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
 /**
- * NF4 against a second implementation of bitsandbytes' definition that searches for the nearest code
- * by distance instead of by thresholds and builds the 8-bit map in exact decimals.
+ * NF4 against a second implementation of bitsandbytes' definition that searches for the nearest
+ * code by distance instead of by thresholds and builds the 8-bit map in exact decimals.
  */
 class Nf4Test {
   private static float[] random(int n, long seed) {

@@ -229,8 +229,7 @@ class OperationGradientTest {
     Tensor dv = tensor(t, 2 * d);
     float scale = 0.2f;
     backend.attention(q, k, v, sequences, d, window, scale, out, lse);
-    backend.attentionGradient(
-        dOut, q, k, v, out, lse, sequences, d, window, scale, dq, dk, dv);
+    backend.attentionGradient(dOut, q, k, v, out, lse, sequences, d, window, scale, dq, dk, dv);
     Supplier<Double> scalar =
         () -> {
           backend.attention(q, k, v, sequences, d, window, scale, out, lse);

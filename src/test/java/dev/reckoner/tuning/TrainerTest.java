@@ -111,8 +111,7 @@ class TrainerTest {
   void aCheckpointOfAnotherRunIsRefused() {
     try (CpuBackend backend = CpuBackend.open(1)) {
       train(backend, recipe("maxSteps: 1\n"), samples(5, 1), dir, SILENT);
-      assertThatThrownBy(
-              () -> train(backend, recipe("maxSteps: 1\n"), samples(5, 2), dir, SILENT))
+      assertThatThrownBy(() -> train(backend, recipe("maxSteps: 1\n"), samples(5, 2), dir, SILENT))
           .isInstanceOf(RecipeException.class)
           .hasMessageContaining("another");
     }
@@ -154,11 +153,7 @@ class TrainerTest {
       assertThatThrownBy(
               () ->
                   train(
-                      backend,
-                      recipe("learningRate: 1e30\nclip: 0\n"),
-                      samples(9, 1),
-                      dir,
-                      SILENT))
+                      backend, recipe("learningRate: 1e30\nclip: 0\n"), samples(9, 1), dir, SILENT))
           .isInstanceOf(TrainingDivergedException.class)
           .hasMessageContaining("learningRate");
     }

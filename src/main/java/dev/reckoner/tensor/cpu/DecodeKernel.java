@@ -63,40 +63,128 @@ final class DecodeKernel {
         a2 = w2.selectFrom(code).reinterpretAsFloats().fma(x0, a2);
         a3 = w3.selectFrom(code).reinterpretAsFloats().fma(x0, a3);
         FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
-        a0 = w0.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a0);
-        a1 = w1.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a1);
-        a2 = w2.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a2);
-        a3 = w3.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a3);
+        a0 =
+            w0.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a0);
+        a1 =
+            w1.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a1);
+        a2 =
+            w2.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a2);
+        a3 =
+            w3.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a3);
         FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
-        a0 = w0.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a0);
-        a1 = w1.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a1);
-        a2 = w2.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a2);
-        a3 = w3.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a3);
+        a0 =
+            w0.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a0);
+        a1 =
+            w1.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a1);
+        a2 =
+            w2.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a2);
+        a3 =
+            w3.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a3);
         FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
-        a0 = w0.lanewise(VectorOperators.LSHR, 12).selectFrom(code).reinterpretAsFloats().fma(x3, a0);
-        a1 = w1.lanewise(VectorOperators.LSHR, 12).selectFrom(code).reinterpretAsFloats().fma(x3, a1);
-        a2 = w2.lanewise(VectorOperators.LSHR, 12).selectFrom(code).reinterpretAsFloats().fma(x3, a2);
-        a3 = w3.lanewise(VectorOperators.LSHR, 12).selectFrom(code).reinterpretAsFloats().fma(x3, a3);
+        a0 =
+            w0.lanewise(VectorOperators.LSHR, 12)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x3, a0);
+        a1 =
+            w1.lanewise(VectorOperators.LSHR, 12)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x3, a1);
+        a2 =
+            w2.lanewise(VectorOperators.LSHR, 12)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x3, a2);
+        a3 =
+            w3.lanewise(VectorOperators.LSHR, 12)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x3, a3);
         FloatVector x4 = FloatVector.broadcast(SF, x[xi + 4]);
-        a0 = w0.lanewise(VectorOperators.LSHR, 16).selectFrom(code).reinterpretAsFloats().fma(x4, a0);
-        a1 = w1.lanewise(VectorOperators.LSHR, 16).selectFrom(code).reinterpretAsFloats().fma(x4, a1);
-        a2 = w2.lanewise(VectorOperators.LSHR, 16).selectFrom(code).reinterpretAsFloats().fma(x4, a2);
-        a3 = w3.lanewise(VectorOperators.LSHR, 16).selectFrom(code).reinterpretAsFloats().fma(x4, a3);
+        a0 =
+            w0.lanewise(VectorOperators.LSHR, 16)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x4, a0);
+        a1 =
+            w1.lanewise(VectorOperators.LSHR, 16)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x4, a1);
+        a2 =
+            w2.lanewise(VectorOperators.LSHR, 16)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x4, a2);
+        a3 =
+            w3.lanewise(VectorOperators.LSHR, 16)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x4, a3);
         FloatVector x5 = FloatVector.broadcast(SF, x[xi + 5]);
-        a0 = w0.lanewise(VectorOperators.LSHR, 20).selectFrom(code).reinterpretAsFloats().fma(x5, a0);
-        a1 = w1.lanewise(VectorOperators.LSHR, 20).selectFrom(code).reinterpretAsFloats().fma(x5, a1);
-        a2 = w2.lanewise(VectorOperators.LSHR, 20).selectFrom(code).reinterpretAsFloats().fma(x5, a2);
-        a3 = w3.lanewise(VectorOperators.LSHR, 20).selectFrom(code).reinterpretAsFloats().fma(x5, a3);
+        a0 =
+            w0.lanewise(VectorOperators.LSHR, 20)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x5, a0);
+        a1 =
+            w1.lanewise(VectorOperators.LSHR, 20)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x5, a1);
+        a2 =
+            w2.lanewise(VectorOperators.LSHR, 20)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x5, a2);
+        a3 =
+            w3.lanewise(VectorOperators.LSHR, 20)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x5, a3);
         FloatVector x6 = FloatVector.broadcast(SF, x[xi + 6]);
-        a0 = w0.lanewise(VectorOperators.LSHR, 24).selectFrom(code).reinterpretAsFloats().fma(x6, a0);
-        a1 = w1.lanewise(VectorOperators.LSHR, 24).selectFrom(code).reinterpretAsFloats().fma(x6, a1);
-        a2 = w2.lanewise(VectorOperators.LSHR, 24).selectFrom(code).reinterpretAsFloats().fma(x6, a2);
-        a3 = w3.lanewise(VectorOperators.LSHR, 24).selectFrom(code).reinterpretAsFloats().fma(x6, a3);
+        a0 =
+            w0.lanewise(VectorOperators.LSHR, 24)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x6, a0);
+        a1 =
+            w1.lanewise(VectorOperators.LSHR, 24)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x6, a1);
+        a2 =
+            w2.lanewise(VectorOperators.LSHR, 24)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x6, a2);
+        a3 =
+            w3.lanewise(VectorOperators.LSHR, 24)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x6, a3);
         FloatVector x7 = FloatVector.broadcast(SF, x[xi + 7]);
-        a0 = w0.lanewise(VectorOperators.LSHR, 28).selectFrom(code).reinterpretAsFloats().fma(x7, a0);
-        a1 = w1.lanewise(VectorOperators.LSHR, 28).selectFrom(code).reinterpretAsFloats().fma(x7, a1);
-        a2 = w2.lanewise(VectorOperators.LSHR, 28).selectFrom(code).reinterpretAsFloats().fma(x7, a2);
-        a3 = w3.lanewise(VectorOperators.LSHR, 28).selectFrom(code).reinterpretAsFloats().fma(x7, a3);
+        a0 =
+            w0.lanewise(VectorOperators.LSHR, 28)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x7, a0);
+        a1 =
+            w1.lanewise(VectorOperators.LSHR, 28)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x7, a1);
+        a2 =
+            w2.lanewise(VectorOperators.LSHR, 28)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x7, a2);
+        a3 =
+            w3.lanewise(VectorOperators.LSHR, 28)
+                .selectFrom(code)
+                .reinterpretAsFloats()
+                .fma(x7, a3);
         p0 += 32;
         p1 += 32;
         xi += 8;
@@ -134,25 +222,93 @@ final class DecodeKernel {
         IntVector w2 = IntVector.fromArray(SI, w, p1);
         IntVector w3 = IntVector.fromArray(SI, w, p1 + 16);
         FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
-        a0 = ((FloatVector) w0.lanewise(VectorOperators.LSHL, 24).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x0, a0);
-        a1 = ((FloatVector) w1.lanewise(VectorOperators.LSHL, 24).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x0, a1);
-        a2 = ((FloatVector) w2.lanewise(VectorOperators.LSHL, 24).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x0, a2);
-        a3 = ((FloatVector) w3.lanewise(VectorOperators.LSHL, 24).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x0, a3);
+        a0 =
+            ((FloatVector)
+                    w0.lanewise(VectorOperators.LSHL, 24)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x0, a0);
+        a1 =
+            ((FloatVector)
+                    w1.lanewise(VectorOperators.LSHL, 24)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x0, a1);
+        a2 =
+            ((FloatVector)
+                    w2.lanewise(VectorOperators.LSHL, 24)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x0, a2);
+        a3 =
+            ((FloatVector)
+                    w3.lanewise(VectorOperators.LSHL, 24)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x0, a3);
         FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
-        a0 = ((FloatVector) w0.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x1, a0);
-        a1 = ((FloatVector) w1.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x1, a1);
-        a2 = ((FloatVector) w2.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x1, a2);
-        a3 = ((FloatVector) w3.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x1, a3);
+        a0 =
+            ((FloatVector)
+                    w0.lanewise(VectorOperators.LSHL, 16)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x1, a0);
+        a1 =
+            ((FloatVector)
+                    w1.lanewise(VectorOperators.LSHL, 16)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x1, a1);
+        a2 =
+            ((FloatVector)
+                    w2.lanewise(VectorOperators.LSHL, 16)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x1, a2);
+        a3 =
+            ((FloatVector)
+                    w3.lanewise(VectorOperators.LSHL, 16)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x1, a3);
         FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
-        a0 = ((FloatVector) w0.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x2, a0);
-        a1 = ((FloatVector) w1.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x2, a1);
-        a2 = ((FloatVector) w2.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x2, a2);
-        a3 = ((FloatVector) w3.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x2, a3);
+        a0 =
+            ((FloatVector)
+                    w0.lanewise(VectorOperators.LSHL, 8)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x2, a0);
+        a1 =
+            ((FloatVector)
+                    w1.lanewise(VectorOperators.LSHL, 8)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x2, a1);
+        a2 =
+            ((FloatVector)
+                    w2.lanewise(VectorOperators.LSHL, 8)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x2, a2);
+        a3 =
+            ((FloatVector)
+                    w3.lanewise(VectorOperators.LSHL, 8)
+                        .lanewise(VectorOperators.ASHR, 24)
+                        .convert(VectorOperators.I2F, 0))
+                .fma(x2, a3);
         FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
-        a0 = ((FloatVector) w0.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x3, a0);
-        a1 = ((FloatVector) w1.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x3, a1);
-        a2 = ((FloatVector) w2.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x3, a2);
-        a3 = ((FloatVector) w3.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0)).fma(x3, a3);
+        a0 =
+            ((FloatVector) w0.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
+                .fma(x3, a0);
+        a1 =
+            ((FloatVector) w1.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
+                .fma(x3, a1);
+        a2 =
+            ((FloatVector) w2.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
+                .fma(x3, a2);
+        a3 =
+            ((FloatVector) w3.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
+                .fma(x3, a3);
         p0 += 32;
         p1 += 32;
         xi += 4;

@@ -189,9 +189,9 @@ final class Attention {
   }
 
   /**
-   * Into how many parts the query heads of a group are divided, so that there are several blocks for
-   * each multiprocessor: their work differs with the queries that see a key, and few large blocks
-   * would wait for the longest.
+   * Into how many parts the query heads of a group are divided, so that there are several blocks
+   * for each multiprocessor: their work differs with the queries that see a key, and few large
+   * blocks would wait for the longest.
    */
   private int parts(int blocks, int group, CudaTensor dk, CudaTensor dv) {
     if (!dk.isVector() || !dv.isVector() || dk.columns() % 4 != 0) {

@@ -85,7 +85,8 @@ final class Compiler {
   private static String resource(String name) {
     try (InputStream in = Compiler.class.getResourceAsStream("/kernels/" + name)) {
       if (in == null) {
-        throw new CudaException("kernel source kernels/%s is not on the class path".formatted(name));
+        throw new CudaException(
+            "kernel source kernels/%s is not on the class path".formatted(name));
       }
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
@@ -129,8 +130,7 @@ final class Compiler {
               "libnvrtc.so");
       nvrtc =
           new Nvrtc(
-              function(
-                  lib, "nvrtcCreateProgram", POINTER, POINTER, POINTER, INT, POINTER, POINTER),
+              function(lib, "nvrtcCreateProgram", POINTER, POINTER, POINTER, INT, POINTER, POINTER),
               function(lib, "nvrtcCompileProgram", LONG, INT, POINTER),
               function(lib, "nvrtcGetProgramLogSize", LONG, POINTER),
               function(lib, "nvrtcGetProgramLog", LONG, POINTER),

@@ -23,7 +23,8 @@ import java.util.stream.IntStream;
  * and only {@link #download}, {@link #sumOfSquares} and {@link #synchronize} wait for it.
  *
  * <p>A matrix asked for in fp32 is held in bf16. A token's result can depend on how many others are
- * in its batch, in the last bits: cuBLAS chooses its kernel, and so the order of its sums, by shape.
+ * in its batch, in the last bits: cuBLAS chooses its kernel, and so the order of its sums, by
+ * shape.
  */
 public final class CudaBackend implements Backend {
   private static final int NORM_WARPS = 8;
@@ -422,8 +423,7 @@ public final class CudaBackend implements Backend {
     if (dOut.rows() != in.rows()
         || gradient.rows() != dOut.columns()
         || gradient.columns() != in.columns()) {
-      throw new IllegalArgumentException(
-          "%s and %s do not make %s".formatted(dOut, in, gradient));
+      throw new IllegalArgumentException("%s and %s do not make %s".formatted(dOut, in, gradient));
     }
     cublas.dyTx(dOut, in, alpha, 1, gradient);
   }
@@ -605,8 +605,7 @@ public final class CudaBackend implements Backend {
     long items = (long) in.rows() * (heads + kvHeads);
     int all = (int) ((items + NORM_WARPS - 1) / NORM_WARPS);
     int blocks = weights ? Math.min(all, device.multiprocessors() * 4) : all;
-    try (CudaTensor partial =
-        weights ? CudaTensor.allocate(device, blocks, 2 * dim, true) : null) {
+    try (CudaTensor partial = weights ? CudaTensor.allocate(device, blocks, 2 * dim, true) : null) {
       kernels
           .call("norm", "qk_norm_rope_gradient_" + width)
           .t(CudaTensor.activation(dq))

@@ -10,8 +10,7 @@ import dev.reckoner.tensor.Precision;
  * @param scales fp32 scales of NF4 blocks; 0 for bf16
  * @param master what {@link CudaBackend#refresh} copies from; null for frozen weights
  */
-record CudaMatrix(
-    Device device, int rows, int columns, long values, long scales, CudaTensor master)
+record CudaMatrix(Device device, int rows, int columns, long values, long scales, CudaTensor master)
     implements Matrix {
 
   static CudaMatrix of(Matrix m) {

@@ -52,7 +52,8 @@ final class Device implements AutoCloseable {
   }
 
   private static Driver driver(Arena arena) {
-    SymbolLookup library = NativeLibraries.ofEnvironment().open(arena, "libcuda.so.1", "libcuda.so");
+    SymbolLookup library =
+        NativeLibraries.ofEnvironment().open(arena, "libcuda.so.1", "libcuda.so");
     if (library == null) {
       throw new CudaException(
           "no NVIDIA driver (libcuda.so.1) on this machine: install it, or use --backend cpu");
@@ -181,7 +182,8 @@ final class Device implements AutoCloseable {
   }
 
   /**
-   * Page-locked memory to fill and {@link #send}; valid until sent. At most {@link #TRANSFER} bytes.
+   * Page-locked memory to fill and {@link #send}; valid until sent. At most {@link #TRANSFER}
+   * bytes.
    */
   MemorySegment stage(int bytes) {
     int aligned = bytes + 255 & ~255;

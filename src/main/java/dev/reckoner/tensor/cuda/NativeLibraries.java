@@ -65,8 +65,7 @@ final class NativeLibraries {
     }
     for (String entry : list.split(File.pathSeparator)) {
       if (!entry.isBlank()) {
-        for (String below :
-            List.of("", "/lib64", "/lib", "/targets/x86_64-linux/lib", "/*/lib")) {
+        for (String below : List.of("", "/lib64", "/lib", "/targets/x86_64-linux/lib", "/*/lib")) {
           directories.addAll(glob(entry.strip() + below));
         }
       }
