@@ -297,6 +297,7 @@ public final class InferenceEngine implements AutoCloseable {
       return;
     }
     int written = 0;
+    List<Runnable> endings = new ArrayList<>();
     for (int i = 0; i < taking.size(); i++) {
       ActiveSequence sequence = taking.get(i);
       Request request = sequence.request();
@@ -309,19 +310,26 @@ public final class InferenceEngine implements AutoCloseable {
       if (segments.get(i).logits() == 0) {
         continue;
       }
-      try {
-        FinishReason end = sequence.pick(logits.get(i)[0]);
-        written++;
-        if (end != null) {
-          sequence.finish(end);
-          active.remove(sequence);
-        }
-      } catch (RuntimeException e) {
-        sequence.fail(failure("the request failed", e));
+      Runnable ending = end(sequence, logits.get(i)[0]);
+      written++;
+      if (ending != null) {
+        endings.add(ending);
         active.remove(sequence);
       }
     }
+    // Counted before anybody is told, so that who has an answer also sees its steps.
     count(segments, written);
+    endings.forEach(Runnable::run);
+  }
+
+  /** Picks a token; what tells the caller if that was the last, else null. */
+  private static Runnable end(ActiveSequence sequence, float[] logits) {
+    try {
+      FinishReason end = sequence.pick(logits);
+      return end == null ? null : () -> sequence.finish(end);
+    } catch (RuntimeException e) {
+      return () -> sequence.fail(failure("the request failed", e));
+    }
   }
 
   /**

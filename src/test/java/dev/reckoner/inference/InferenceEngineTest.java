@@ -249,11 +249,12 @@ class InferenceEngineTest {
       Ticket ticket = engine.submit(request, null);
       engine.retire(adapter);
       assertThat(ticket.await().tokens()).hasSize(60);
-      for (int turn = 0; turn < 2; turn++) {
-        engine.between(
-            Gemma3::hash); // returns within a turn of the loop, so the second sees one whole
-      }
-      assertThatThrownBy(() -> engine.generate(request)).hasMessageContaining("retired");
+      // It is closed once nothing under way or waiting names it.
+      org.awaitility.Awaitility.await()
+          .untilAsserted(
+              () ->
+                  assertThatThrownBy(() -> engine.generate(request))
+                      .hasMessageContaining("retired"));
     }
   }
 
