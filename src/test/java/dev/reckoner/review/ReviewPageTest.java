@@ -329,7 +329,7 @@ class ReviewPageTest {
     return page;
   }
 
-  private static void signIn(Page page, String name, String password) {
+  static void signIn(Page page, String name, String password) {
     page.fill("#name", name);
     page.fill("#password", password);
     page.click("button[type=submit]");
