@@ -1,16 +1,14 @@
 package dev.reckoner.corpus;
 
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.apache.commons.codec.digest.DigestUtils;
+import org.apache.commons.codec.digest.MessageDigestAlgorithms;
 
 /** What a data set is made of, as Markdown: counts, drops, sources, licences, hashes. */
 public final class DatasetCard {
@@ -71,21 +69,12 @@ public final class DatasetCard {
         .append("\n## Files\n\n| file | bytes | SHA-256 |\n|---|---:|---|\n");
     for (Path file : files) {
       card.append(
-          "| %s | %d | `%s` |%n".formatted(file.getFileName(), Files.size(file), sha256(file)));
+          "| %s | %d | `%s` |%n"
+              .formatted(
+                  file.getFileName(),
+                  Files.size(file),
+                  new DigestUtils(MessageDigestAlgorithms.SHA_256).digestAsHex(file)));
     }
     return card.toString();
-  }
-
-  private static String sha256(Path file) throws IOException {
-    try (InputStream in = Files.newInputStream(file)) {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      byte[] buffer = new byte[1 << 16];
-      for (int n = in.read(buffer); n > 0; n = in.read(buffer)) {
-        digest.update(buffer, 0, n);
-      }
-      return HexFormat.of().formatHex(digest.digest());
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every JDK has SHA-256", e);
-    }
   }
 }

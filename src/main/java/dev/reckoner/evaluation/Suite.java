@@ -4,11 +4,11 @@ import dev.reckoner.corpus.Problem;
 import dev.reckoner.reasoning.PromptFormat;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * Problems with gold answers that a model is measured on and never trained on.
@@ -27,7 +27,7 @@ public record Suite(String name, String version, List<Problem> problems) {
       throw new SuiteException("suite " + name + " has no problems");
     }
     Set<String> ids = new HashSet<>();
-    MessageDigest digest = sha256();
+    MessageDigest digest = DigestUtils.getSha256Digest();
     PromptFormat format = new PromptFormat();
     for (Problem problem : problems) {
       if (!ids.add(problem.id())) {
@@ -49,13 +49,5 @@ public record Suite(String name, String version, List<Problem> problems) {
   /** The first problems; a suite of its own, with its own version. */
   public Suite limited(int limit) {
     return limit >= problems.size() ? this : of(name, problems.subList(0, limit));
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
-    }
   }
 }

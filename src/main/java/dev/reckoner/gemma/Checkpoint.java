@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * The weights of a Hugging Face directory: {@code model.safetensors}, or the shards of its index.
@@ -121,7 +122,7 @@ final class Checkpoint implements Weights {
 
   @Override
   public String hash() {
-    MessageDigest sha = Sha256.digest();
+    MessageDigest sha = DigestUtils.getSha256Digest();
     byte[] buffer = new byte[1 << 20];
     update(sha, dir.resolve("config.json"), buffer);
     files.keySet().forEach(f -> update(sha, f, buffer));

@@ -14,6 +14,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * A LoRA adapter in a backend's memory. The A matrices of layers that share an input (q, k, v;
@@ -198,7 +199,7 @@ public final class LoraAdapter implements AutoCloseable {
   /** SHA-256 over rank, scale, names and values, in hexadecimal. */
   public String hash() {
     if (hash == null) {
-      MessageDigest sha = Sha256.digest();
+      MessageDigest sha = DigestUtils.getSha256Digest();
       sha.update(
           "lora %d %s".formatted(spec.rank(), spec.scale()).getBytes(StandardCharsets.UTF_8));
       for (Parameters.Entry e : parameters.entries()) {

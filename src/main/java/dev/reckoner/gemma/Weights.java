@@ -4,6 +4,7 @@ import dev.reckoner.tensor.Nf4;
 import dev.reckoner.tensor.Nf4Tensor;
 import dev.reckoner.tensor.WeightSource;
 import java.util.SplittableRandom;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /** Where a model's weights come from, by their checkpoint names. */
 interface Weights extends AutoCloseable {
@@ -59,7 +60,7 @@ interface Weights extends AutoCloseable {
 
       @Override
       public String hash() {
-        return Sha256.of("random %d %s".formatted(seed, config.toJson()));
+        return DigestUtils.sha256Hex("random %d %s".formatted(seed, config.toJson()));
       }
 
       @Override

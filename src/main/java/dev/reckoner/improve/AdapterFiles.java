@@ -11,6 +11,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * The files of one PEFT adapter: {@code adapter_config.json} and {@code adapter_model.safetensors}.
@@ -48,14 +49,14 @@ record AdapterFiles(SortedMap<String, byte[]> content) {
         .collect(
             Collectors.toMap(
                 Map.Entry::getKey,
-                e -> CanonicalJson.sha256(e.getValue()),
+                e -> DigestUtils.sha256Hex(e.getValue()),
                 (a, b) -> a,
                 TreeMap::new));
   }
 
   /** SHA-256 over the lines {@code <file hash> <name>\n}, as {@code sha256sum} prints them. */
   String hash() {
-    return CanonicalJson.sha256(
+    return DigestUtils.sha256Hex(
         fileHashes().entrySet().stream()
             .map(e -> e.getValue() + "  " + e.getKey() + "\n")
             .collect(Collectors.joining()));

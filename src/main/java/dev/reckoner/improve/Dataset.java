@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.UUID;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * An immutable snapshot of what a run learns from. Its files:
@@ -37,8 +38,8 @@ record Dataset(
     StringBuilder lines = new StringBuilder();
     files.forEach(
         (name, content) ->
-            lines.append(CanonicalJson.sha256(content)).append("  ").append(name).append('\n'));
-    return CanonicalJson.sha256(lines.toString());
+            lines.append(DigestUtils.sha256Hex(content)).append("  ").append(name).append('\n'));
+    return DigestUtils.sha256Hex(lines.toString());
   }
 
   int count(String name) {

@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.LongStream;
+import org.apache.commons.codec.digest.DigestUtils;
 import org.jdbi.v3.core.Jdbi;
 
 /** Splits what was validated into what trains and what judges, and keeps the snapshots. */
@@ -161,7 +162,7 @@ public class Datasets {
 
   /** By the subject alone, so that a subject stays on its side from run to run. */
   static boolean heldOut(String subject) {
-    int number = Integer.parseInt(CanonicalJson.sha256(subject).substring(0, 4), 16);
+    int number = Integer.parseInt(DigestUtils.sha256Hex(subject).substring(0, 4), 16);
     return number % HELD_OUT_OF == 0;
   }
 

@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
+import org.apache.commons.codec.digest.DigestUtils;
 import org.jboss.logging.Logger;
 import org.jdbi.v3.core.Jdbi;
 
@@ -191,7 +192,7 @@ class ImprovementLoop {
                   "dataset", split.dataset().hash(),
                   "passed", verdict.passed(),
                   "refusal", verdict.refusal(),
-                  "evidenceSha256", CanonicalJson.sha256(CanonicalJson.write(evidence))));
+                  "evidenceSha256", DigestUtils.sha256Hex(CanonicalJson.write(evidence))));
           if (!verdict.passed()) {
             runs.enter(h, id, Status.REFUSED, "refused by the gate: " + verdict.refusal());
           } else if (runs.promoteIfPassed(h, id)) {

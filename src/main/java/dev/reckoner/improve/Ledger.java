@@ -7,6 +7,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.apache.commons.codec.digest.DigestUtils;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.transaction.TransactionIsolationLevel;
@@ -52,7 +53,7 @@ public class Ledger {
       String hash) {
 
     String expectedHash() {
-      return CanonicalJson.sha256(
+      return DigestUtils.sha256Hex(
           CanonicalJson.write(List.of(seq, at, kind, actor, subject, payload, previousHash)));
     }
   }

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Optional;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * Grades that were measured before, as files. An answer depends on the suite, the base model, the
@@ -39,7 +40,7 @@ final class Measurements {
       String build) {
 
     String fileName() {
-      return CanonicalJson.sha256(CanonicalJson.write(this)) + ".json";
+      return DigestUtils.sha256Hex(CanonicalJson.write(this)) + ".json";
     }
   }
 

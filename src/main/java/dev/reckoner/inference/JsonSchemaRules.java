@@ -2,15 +2,12 @@ package dev.reckoner.inference;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.reckoner.reasoning.TextConstraint;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * Decoding rules from a JSON Schema, so that what a model writes is valid by construction.
@@ -62,7 +59,8 @@ public final class JsonSchemaRules {
    * @throws IllegalArgumentException for a schema with an unsupported keyword, naming it
    */
   public static TextConstraint constraint(JsonNode schema) {
-    return new GrammarConstraint(rule(schema), "json-schema:" + sha256(schema.toString()));
+    return new GrammarConstraint(
+        rule(schema), "json-schema:" + DigestUtils.sha256Hex(schema.toString()));
   }
 
   /**
@@ -214,15 +212,5 @@ public final class JsonSchemaRules {
             Rule.reference(JsonSchemaRules::any));
     return Rule.sequence(
         Rule.literal("{"), Rule.repeat(member, ",", 0, Integer.MAX_VALUE), Rule.literal("}"));
-  }
-
-  private static String sha256(String text) {
-    try {
-      return HexFormat.of()
-          .formatHex(
-              MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e);
-    }
   }
 }

@@ -16,10 +16,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * Turns kernel resources into machine code for one architecture with NVRTC, and keeps the result in
@@ -95,13 +93,7 @@ final class Compiler {
   }
 
   private String key(String source, List<String> defines) {
-    try {
-      MessageDigest sha = MessageDigest.getInstance("SHA-256");
-      sha.update((architecture + "\n" + defines + "\n" + source).getBytes(StandardCharsets.UTF_8));
-      return HexFormat.of().formatHex(sha.digest());
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e);
-    }
+    return DigestUtils.sha256Hex(architecture + "\n" + defines + "\n" + source);
   }
 
   /** A cache that cannot be written costs the next start a compilation, nothing else. */
