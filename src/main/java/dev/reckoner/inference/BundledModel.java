@@ -4,19 +4,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.net.URISyntaxException;
 import java.net.URL;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.DigestOutputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * The model that ships with the program, under {@code model/} on the class path. Weights are mapped
@@ -58,30 +56,41 @@ public final class BundledModel {
   }
 
   private static Path copy(Path cache) throws IOException {
+    Path named = cache.resolve(hash());
+    if (Files.isDirectory(named)) {
+      return named;
+    }
     Files.createDirectories(cache);
     Path fresh = Files.createTempDirectory(cache, "copying-");
-    MessageDigest sha = sha256();
     for (String name : files()) {
-      try (InputStream in = resource(name).openStream();
-          OutputStream out =
-              new DigestOutputStream(Files.newOutputStream(fresh.resolve(name)), sha)) {
-        in.transferTo(out);
+      try (InputStream in = resource(name).openStream()) {
+        Files.copy(in, fresh.resolve(name));
       }
     }
-    Path named = cache.resolve(HexFormat.of().formatHex(sha.digest(), 0, 8));
-    if (!Files.isDirectory(named)) {
-      try {
-        Files.move(fresh, named, StandardCopyOption.ATOMIC_MOVE);
-        return named;
-      } catch (FileAlreadyExistsException e) {
-        // another process was faster
+    try {
+      Files.move(fresh, named, StandardCopyOption.ATOMIC_MOVE);
+    } catch (FileSystemException e) {
+      if (!Files.isDirectory(named)) {
+        throw e;
       }
+      // Another process was faster.
+      for (String name : files()) {
+        Files.deleteIfExists(fresh.resolve(name));
+      }
+      Files.delete(fresh);
     }
-    for (String name : files()) {
-      Files.deleteIfExists(fresh.resolve(name));
-    }
-    Files.delete(fresh);
     return named;
+  }
+
+  /** The first 16 hexadecimal digits of the SHA-256 over all files. */
+  private static String hash() throws IOException {
+    MessageDigest sha = DigestUtils.getSha256Digest();
+    for (String name : files()) {
+      try (InputStream in = resource(name).openStream()) {
+        DigestUtils.updateDigest(sha, in);
+      }
+    }
+    return HexFormat.of().formatHex(sha.digest(), 0, 8);
   }
 
   private static List<String> files() throws IOException {
@@ -112,13 +121,5 @@ public final class BundledModel {
     ClassLoader loader = Thread.currentThread().getContextClassLoader();
     return (loader == null ? BundledModel.class.getClassLoader() : loader)
         .getResource(FOLDER + name);
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every JDK has SHA-256", e);
-    }
   }
 }
