@@ -90,22 +90,8 @@ final class Checkpoint implements Weights {
       return entry(name).weights(rows, columns);
     }
     Nf4Tensor stored = BitsAndBytes.read(entries, prefix + name, rows, columns);
-    return new WeightSource() {
-      @Override
-      public int rows() {
-        return rows;
-      }
-
-      @Override
-      public int columns() {
-        return columns;
-      }
-
-      @Override
-      public void read(int row, float[] into, int offset) {
-        Nf4.dequantise(stored, row, into, offset);
-      }
-    };
+    return WeightSource.of(
+        rows, columns, (row, into, offset) -> Nf4.dequantise(stored, row, into, offset));
   }
 
   @Override

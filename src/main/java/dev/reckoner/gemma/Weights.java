@@ -32,25 +32,15 @@ interface Weights extends AutoCloseable {
       @Override
       public WeightSource matrix(String name, int rows, int columns) {
         long matrixSeed = seed * 31 + name.hashCode();
-        return new WeightSource() {
-          @Override
-          public int rows() {
-            return rows;
-          }
-
-          @Override
-          public int columns() {
-            return columns;
-          }
-
-          @Override
-          public void read(int row, float[] into, int offset) {
-            SplittableRandom random = new SplittableRandom(matrixSeed * 1_000_003 + row);
-            for (int i = 0; i < columns; i++) {
-              into[offset + i] = (float) (random.nextGaussian() * 0.02);
-            }
-          }
-        };
+        return WeightSource.of(
+            rows,
+            columns,
+            (row, into, offset) -> {
+              SplittableRandom random = new SplittableRandom(matrixSeed * 1_000_003 + row);
+              for (int i = 0; i < columns; i++) {
+                into[offset + i] = (float) (random.nextGaussian() * 0.02);
+              }
+            });
       }
 
       @Override

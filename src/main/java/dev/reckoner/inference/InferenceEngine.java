@@ -310,10 +310,10 @@ public final class InferenceEngine implements AutoCloseable {
       if (segments.get(i).logits() == 0) {
         continue;
       }
-      Runnable ending = end(sequence, logits.get(i)[0]);
+      Runnable told = end(sequence, logits.get(i)[0]);
       written++;
-      if (ending != null) {
-        endings.add(ending);
+      if (told != null) {
+        endings.add(told);
         active.remove(sequence);
       }
     }

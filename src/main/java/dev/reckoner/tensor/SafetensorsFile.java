@@ -44,22 +44,10 @@ public final class SafetensorsFile implements AutoCloseable {
      */
     public WeightSource weights(int rows, int columns) {
       requireShape(rows, columns);
-      return new WeightSource() {
-        @Override
-        public int rows() {
-          return rows;
-        }
-
-        @Override
-        public int columns() {
-          return columns;
-        }
-
-        @Override
-        public void read(int row, float[] into, int offset) {
-          convert((long) row * columns, columns, into, offset);
-        }
-      };
+      return WeightSource.of(
+          rows,
+          columns,
+          (row, into, offset) -> convert((long) row * columns, columns, into, offset));
     }
 
     /** All values as fp32, of a tensor with the given shape. */

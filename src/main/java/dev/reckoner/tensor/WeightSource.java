@@ -15,6 +15,14 @@ public interface WeightSource {
       throw new IllegalArgumentException(
           "%d values are not [%d, %d]".formatted(values.length, rows, columns));
     }
+    return of(
+        rows,
+        columns,
+        (row, into, offset) -> System.arraycopy(values, row * columns, into, offset, columns));
+  }
+
+  /** A source whose rows {@code reader} writes, as {@link #read} does. */
+  static WeightSource of(int rows, int columns, RowReader reader) {
     return new WeightSource() {
       @Override
       public int rows() {
@@ -28,8 +36,14 @@ public interface WeightSource {
 
       @Override
       public void read(int row, float[] into, int offset) {
-        System.arraycopy(values, row * columns, into, offset, columns);
+        reader.read(row, into, offset);
       }
     };
+  }
+
+  /** Writes one row as fp32 to {@code into} from {@code offset} on. Thread-safe. */
+  @FunctionalInterface
+  interface RowReader {
+    void read(int row, float[] into, int offset);
   }
 }

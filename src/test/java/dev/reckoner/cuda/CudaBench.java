@@ -402,24 +402,14 @@ public final class CudaBench {
     int k = in.columns();
     float[] row = Ops.normal(random, k, 0.05);
     WeightSource source =
-        new WeightSource() {
-          @Override
-          public int rows() {
-            return n;
-          }
-
-          @Override
-          public int columns() {
-            return k;
-          }
-
-          @Override
-          public void read(int r, float[] into, int offset) {
-            for (int c = 0; c < k; c++) {
-              into[offset + c] = row[(c + 17 * r) % k];
-            }
-          }
-        };
+        WeightSource.of(
+            n,
+            k,
+            (r, into, offset) -> {
+              for (int c = 0; c < k; c++) {
+                into[offset + c] = row[(c + 17 * r) % k];
+              }
+            });
     Matrix w = o.keep(b.dense(List.of(source), Precision.BF16));
     Tensor dw = o.zeros(n, k);
     double flop = 2.0 * in.rows() * n * k;
