@@ -37,7 +37,7 @@ import picocli.CommandLine.Option;
       "With --against, a second adapter answers the same problems, and the difference is tested in"
           + " pairs. Needs no database and no broker."
     })
-final class EvaluateCommand implements Callable<Integer> {
+public final class EvaluateCommand implements Callable<Integer> {
 
   private static final String BASE = "base";
   private static final String INCUMBENT = "incumbent";
@@ -98,6 +98,9 @@ final class EvaluateCommand implements Callable<Integer> {
       description = Backends.NAMES + " (default: ${DEFAULT-VALUE}).")
   String backend;
 
+  @Option(names = "--threads", defaultValue = "0", description = "CPU threads; 0 for all.")
+  int threads;
+
   @Option(
       names = "--precision",
       defaultValue = "NF4",
@@ -116,6 +119,11 @@ final class EvaluateCommand implements Callable<Integer> {
       description =
           "Where ids of adapters are looked up (default: $RECKONER_DATA_DIR, else" + " .reckoner).")
   Path dataDir;
+
+  /** Runs without the rest of the program: {@code java -cp … dev.reckoner.cli.EvaluateCommand}. */
+  public static void main(String... args) {
+    System.exit(PlainMain.execute(new EvaluateCommand(), args));
+  }
 
   /** An adapter to measure. */
   private record Contender(String name, Optional<Path> directory) {}
@@ -137,7 +145,7 @@ final class EvaluateCommand implements Callable<Integer> {
       try (Reasoner reasoner =
           Reasoner.open(
               checkpoint,
-              Backends.open(backend, OptionalInt.empty()),
+              Backends.open(backend, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty()),
               precision,
               new InferenceEngine.Limits(BATCH, 4 * BATCH, 512, 4))) {
         for (Suite suite : opened) {

@@ -1,7 +1,6 @@
 package dev.reckoner.cli;
 
 import io.quarkus.runtime.annotations.QuarkusMain;
-import org.jboss.logging.Logger;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -32,8 +31,6 @@ import picocli.CommandLine.Spec;
     })
 public final class Main implements Runnable {
 
-  private static final Logger LOG = Logger.getLogger(Main.class);
-
   @Spec private CommandSpec spec;
 
   /** Runs the command line and exits with its code. */
@@ -42,26 +39,13 @@ public final class Main implements Runnable {
   }
 
   static CommandLine commandLine() {
-    return new CommandLine(new Main())
-        .setCaseInsensitiveEnumValuesAllowed(true)
-        .setExecutionExceptionHandler(Main::explain);
+    return PlainMain.line(new Main());
   }
 
   /** The options of the subcommand that {@code args} name, read anew inside the application. */
   static <T> T options(String[] args, Class<T> command) {
     CommandLine.ParseResult parsed = commandLine().parseArgs(args);
     return command.cast(parsed.subcommand().commandSpec().userObject());
-  }
-
-  private static int explain(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
-    LOG.debug("The command failed", e);
-    Throwable cause = e;
-    while (cause.getMessage() == null && cause.getCause() != null) {
-      cause = cause.getCause();
-    }
-    String message = cause.getMessage() == null ? cause.toString() : cause.getMessage();
-    line.getErr().println("reckoner: " + message.lines().findFirst().orElse(message));
-    return CommandLine.ExitCode.SOFTWARE;
   }
 
   @Override

@@ -3,12 +3,17 @@ package dev.reckoner.cli;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 
-/** Runs one command alone, for machines that have the library and no service. */
+/**
+ * How a command line is read and how its failure is told. It needs picocli alone, so that a command
+ * also runs by itself on machines that have the library and no service.
+ */
 final class PlainMain {
+
+  private static final System.Logger LOG = System.getLogger(PlainMain.class.getName());
 
   private PlainMain() {}
 
-  /** Runs a command. */
+  /** Runs one command by itself. */
   static int execute(Callable<Integer> command, String... args) {
     return line(command).execute(args);
   }
@@ -17,11 +22,17 @@ final class PlainMain {
   static CommandLine line(Object command) {
     return new CommandLine(command)
         .setCaseInsensitiveEnumValuesAllowed(true)
-        .setExecutionExceptionHandler(
-            (e, line, parsed) -> {
-              String message = e.getMessage() == null ? e.toString() : e.getMessage();
-              line.getErr().println("reckoner: " + message.lines().findFirst().orElse(message));
-              return CommandLine.ExitCode.SOFTWARE;
-            });
+        .setExecutionExceptionHandler(PlainMain::explain);
+  }
+
+  private static int explain(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
+    LOG.log(System.Logger.Level.DEBUG, "The command failed", e);
+    Throwable cause = e;
+    while (cause.getMessage() == null && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    String message = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+    line.getErr().println("reckoner: " + message.lines().findFirst().orElse(message));
+    return CommandLine.ExitCode.SOFTWARE;
   }
 }

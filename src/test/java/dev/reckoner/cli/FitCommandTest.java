@@ -101,9 +101,9 @@ class FitCommandTest {
     fit(qlora, base.resolve("model"), tuned, "--data", lessons, "--repeat", 2);
     assertThat(tuned.resolve("adapter/adapter_model.safetensors")).isNotEmptyFile();
 
-    Path grades = dir.resolve("grades.json");
+    Path results = dir.resolve("results");
     run(
-        new ScoreCommand(),
+        new EvaluateCommand(),
         Stream.of(
             "--model",
             base.resolve("model"),
@@ -113,10 +113,15 @@ class FitCommandTest {
             corpus.resolve("suites/synthetic.jsonl"),
             "--limit",
             2,
+            "--backend",
+            "cpu",
             "--out",
-            grades),
+            results),
         0);
-    assertThat(JSON.readTree(grades.toFile()).get("synthetic")).hasSize(2);
+    JsonNode measured = JSON.readTree(results.resolve("results.json").toFile()).get("measurements");
+    assertThat(measured).hasSize(1);
+    assertThat(measured.get(0).get("suite").asText()).isEqualTo("synthetic");
+    assertThat(measured.get(0).get("grades")).hasSize(2);
   }
 
   @Test
