@@ -96,9 +96,7 @@ public class DecisionPageResource {
   @Path("next")
   public Next claim(@FormParam("skip") List<UUID> skipped) {
     return new Next(
-        ReviewResource.claimNext(queue, leases, name(), limited(skipped))
-            .map(Leases.Lease::analysisId)
-            .orElse(null));
+        queue.claimNext(name(), limited(skipped)).map(Leases.Lease::analysisId).orElse(null));
   }
 
   /** Claims the analysis, or extends the claim if {@code token} is given. */

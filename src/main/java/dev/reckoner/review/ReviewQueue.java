@@ -27,10 +27,15 @@ public class ReviewQueue {
 
   private static final String ORDER = " order by a.failed_steps desc, a.confidence, a.created_at";
 
-  private final Jdbi jdbi;
+  /** How often a claim is tried again where somebody else was faster. */
+  private static final int CLAIMS = 5;
 
-  ReviewQueue(Jdbi jdbi) {
+  private final Jdbi jdbi;
+  private final Leases leases;
+
+  ReviewQueue(Jdbi jdbi, Leases leases) {
     this.jdbi = jdbi;
+    this.leases = leases;
   }
 
   /**
@@ -190,6 +195,21 @@ public class ReviewQueue {
                 .bindArray("skipped", UUID.class, skipped.toArray())
                 .mapTo(UUID.class)
                 .findOne());
+  }
+
+  /** Claims what {@link #next} offers; empty if nothing waits. */
+  public Optional<Leases.Lease> claimNext(String reviewer, List<UUID> skipped) {
+    for (int attempt = 0; attempt < CLAIMS; attempt++) {
+      Optional<UUID> next = next(reviewer, skipped);
+      if (next.isEmpty()) {
+        return Optional.empty();
+      }
+      Leases.Lease lease = leases.claim(next.get(), reviewer);
+      if (lease.holder().equals(reviewer)) {
+        return Optional.of(lease);
+      }
+    }
+    return Optional.empty();
   }
 
   private static List<String> distinct(Handle handle, String column) {

@@ -17,7 +17,6 @@ import jakarta.ws.rs.core.MediaType;
 import jakarta.ws.rs.core.Response;
 import java.net.URI;
 import java.util.List;
-import java.util.Optional;
 import java.util.UUID;
 import org.eclipse.microprofile.openapi.annotations.Operation;
 import org.eclipse.microprofile.openapi.annotations.responses.APIResponse;
@@ -117,25 +116,10 @@ public class ReviewResource {
   @APIResponse(responseCode = "200", description = "The analysis and its lease")
   @APIResponse(responseCode = "204", description = "Nothing waits")
   public Claimed next() {
-    return claimNext(queue, leases, name(), List.of())
+    return queue
+        .claimNext(name(), List.of())
         .map(lease -> new Claimed(analyses.get(lease.analysisId()), lease))
         .orElse(null);
-  }
-
-  /** Claims the next one; somebody else may be faster, so it is tried a few times. */
-  static Optional<Leases.Lease> claimNext(
-      ReviewQueue queue, Leases leases, String reviewer, List<UUID> skipped) {
-    for (int attempt = 0; attempt < 5; attempt++) {
-      Optional<UUID> next = queue.next(reviewer, skipped);
-      if (next.isEmpty()) {
-        return Optional.empty();
-      }
-      Leases.Lease lease = leases.claim(next.get(), reviewer);
-      if (lease.holder().equals(reviewer)) {
-        return Optional.of(lease);
-      }
-    }
-    return Optional.empty();
   }
 
   @POST
