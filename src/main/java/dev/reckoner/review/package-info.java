@@ -3,7 +3,7 @@
  * REST interface and the web page.
  *
  * <p>A decision is one transaction: the append-only decision, the status of the analysis, the
- * feedback event and the ledger entry. The package reads analyses from the database and knows
- * neither Kafka nor the model.
+ * feedback event and the ledger entry. The package reads analyses from the database, asks the model
+ * for other ways on only through {@link dev.reckoner.agent.Continuations}, and knows no Kafka.
  */
 package dev.reckoner.review;
