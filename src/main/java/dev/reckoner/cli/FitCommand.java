@@ -26,10 +26,13 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -136,14 +139,12 @@ public final class FitCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     started = System.nanoTime();
     Recipe recipe = Recipe.read(recipeFile);
-    List<Sample> samples;
+    Material material;
     try (GemmaTokenizer tokenizer = GemmaTokenizer.read(modelFolder)) {
-      samples = samples(tokenizer);
+      material = material(tokenizer);
     }
-    Collections.shuffle(samples, new Random(seed));
-    int heldOut = Math.min(HELD_OUT_LESSONS, samples.size() / 20);
-    List<Sample> test = samples.subList(0, heldOut);
-    List<Sample> training = samples.subList(heldOut, samples.size());
+    List<Sample> test = material.heldOut();
+    List<Sample> training = material.training();
     long tokens = training.stream().mapToLong(Sample::length).sum();
     System.out.printf("%d lessons, %,d tokens%n", training.size(), tokens);
     try (Backend backend = backend()) {
@@ -161,30 +162,63 @@ public final class FitCommand implements Callable<Integer> {
     return Backends.open(backendName, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty());
   }
 
-  private List<Sample> samples(GemmaTokenizer tokenizer) throws IOException {
+  /**
+   * A lesson as the trainer sees it.
+   *
+   * @param group what a split must not cut, see {@link Lesson#group}
+   * @param times how often it is trained on
+   */
+  record Grouped(String group, Sample sample, int times) {}
+
+  /** What is trained on, and what its loss is measured on; they share no group. */
+  record Material(List<Sample> training, List<Sample> heldOut) {
+
+    /**
+     * Holds out whole groups, drawn by the seed, up to a twentieth of the lessons and never more
+     * than {@value #HELD_OUT_LESSONS}; what is left is repeated, never what is held out.
+     */
+    static Material of(List<Grouped> lessons, long seed) {
+      Map<String, List<Grouped>> groups =
+          lessons.stream()
+              .collect(
+                  Collectors.groupingBy(Grouped::group, LinkedHashMap::new, Collectors.toList()));
+      List<List<Grouped>> drawn = new ArrayList<>(groups.values());
+      Collections.shuffle(drawn, new Random(seed));
+      int room = Math.min(HELD_OUT_LESSONS, lessons.size() / 20);
+      List<Sample> training = new ArrayList<>();
+      List<Sample> heldOut = new ArrayList<>();
+      for (List<Grouped> group : drawn) {
+        if (group.size() <= room - heldOut.size()) {
+          group.forEach(lesson -> heldOut.add(lesson.sample()));
+        } else {
+          group.forEach(
+              lesson -> training.addAll(Collections.nCopies(lesson.times(), lesson.sample())));
+        }
+      }
+      return new Material(training, heldOut);
+    }
+  }
+
+  private Material material(GemmaTokenizer tokenizer) throws IOException {
     List<Lesson> read = new ArrayList<>();
     for (Path file : data) {
       read.addAll(LessonFile.read(file));
     }
     SyntheticGenerator generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
     Stream<Lesson> made = LongStream.range(0, synthetic).parallel().mapToObj(generator::lesson);
-    List<Sample> samples = new ArrayList<>();
-    List<Sample> known = samples(tokenizer, read.parallelStream());
-    for (int i = 0; i < repeat; i++) {
-      samples.addAll(known);
-    }
-    samples.addAll(samples(tokenizer, made));
-    if (samples.isEmpty()) {
+    List<Grouped> lessons = new ArrayList<>(samples(tokenizer, read.parallelStream(), repeat));
+    lessons.addAll(samples(tokenizer, made, 1));
+    if (lessons.isEmpty()) {
       throw new IllegalArgumentException(
           "nothing to train on: name lessons with --data or --synthetic");
     }
-    return samples;
+    return Material.of(lessons, seed);
   }
 
-  private List<Sample> samples(GemmaTokenizer tokenizer, Stream<Lesson> lessons) {
+  private List<Grouped> samples(GemmaTokenizer tokenizer, Stream<Lesson> lessons, int times) {
     return lessons
-        .map(lesson -> sample(tokenizer, lesson))
-        .filter(sample -> sample.length() <= maxTokens)
+        .map(lesson -> new Grouped(lesson.group(), sample(tokenizer, lesson), times))
+        .filter(lesson -> lesson.sample().length() <= maxTokens)
         .toList();
   }
 

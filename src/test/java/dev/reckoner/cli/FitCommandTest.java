@@ -6,14 +6,20 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.reckoner.cli.FitCommand.Grouped;
+import dev.reckoner.cli.FitCommand.Material;
 import dev.reckoner.inference.BundledModel;
+import dev.reckoner.tuning.Sample;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -122,6 +128,25 @@ class FitCommandTest {
     assertThat(measured).hasSize(1);
     assertThat(measured.get(0).get("suite").asText()).isEqualTo("synthetic");
     assertThat(measured.get(0).get("grades")).hasSize(2);
+  }
+
+  @Test
+  void noLessonAndNoGroupIsBothTrainedOnAndHeldOut() {
+    List<Grouped> lessons = new ArrayList<>();
+    for (int i = 0; i < 600; i++) {
+      lessons.add(new Grouped("page " + i / 3, Sample.text(new int[] {i, i + 1}), 4));
+    }
+    Material material = Material.of(lessons, 1);
+    assertThat(material.heldOut()).hasSize(30).doesNotHaveDuplicates();
+    assertThat(material.training()).hasSize(4 * 570);
+    assertThat(groups(material.heldOut())).hasSize(10);
+    assertThat(groups(material.training())).doesNotContainAnyElementsOf(groups(material.heldOut()));
+    assertThat(Material.of(lessons, 1)).isEqualTo(material);
+    assertThat(Material.of(lessons, 2).heldOut()).isNotEqualTo(material.heldOut());
+  }
+
+  private static Set<Integer> groups(List<Sample> samples) {
+    return samples.stream().map(sample -> sample.tokens()[0] / 3).collect(Collectors.toSet());
   }
 
   @Test
