@@ -2,6 +2,7 @@ package dev.reckoner.cli;
 
 import dev.reckoner.corpus.BpeTrainer;
 import dev.reckoner.corpus.DatasetCard;
+import dev.reckoner.corpus.HouseRule;
 import dev.reckoner.corpus.LeakFilter;
 import dev.reckoner.corpus.Lesson;
 import dev.reckoner.corpus.LessonFile;
@@ -11,6 +12,7 @@ import dev.reckoner.corpus.PublishedCorpus;
 import dev.reckoner.corpus.SyntheticGenerator;
 import dev.reckoner.corpus.SyntheticGenerator.Split;
 import dev.reckoner.evaluation.Grader;
+import dev.reckoner.evaluation.HouseRuleSuite;
 import dev.reckoner.evaluation.SuiteFile;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -34,11 +36,14 @@ public final class CorpusCommand implements Callable<Integer> {
   /** Of the held-out problems: the same for every training seed. */
   private static final long HELD_OUT_SEED = 20_261_124L;
 
+  private static final int HOUSE_POOL = 400;
+
   @Option(
       names = "--data",
       paramLabel = "DIR",
       description =
-          "Folder with finqa, tatqa and convfinqa as distributed; without it, only synthetic material.")
+          "Folder with finqa, tatqa and convfinqa as distributed; without it, only synthetic"
+              + " material.")
   private Path data;
 
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "Where to write.")
@@ -107,6 +112,9 @@ public final class CorpusCommand implements Callable<Integer> {
           "synthetic",
           LongStream.range(0, heldOutSynthetic).mapToObj(n -> held.problem(n).problem()).toList());
     }
+    suites.put(
+        HouseRuleSuite.NAME,
+        HouseRuleSuite.of(pack, HouseRuleSuite.SEED, HouseRuleSuite.PROBLEMS).problems());
     LeakFilter filter = new LeakFilter();
     suites.values().forEach(filter::holdOut);
     SyntheticGenerator generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
@@ -117,6 +125,14 @@ public final class CorpusCommand implements Callable<Integer> {
     List<Path> files = new ArrayList<>();
     write(files, "published.jsonl.gz", kept);
     write(files, "synthetic.jsonl.gz", made);
+    // Not of the training material: what only reviewers' corrections teach.
+    write(
+        files,
+        "house-rule.jsonl.gz",
+        new HouseRule(pack)
+            .pool(seed, HOUSE_POOL).stream()
+                .map(solved -> Lesson.of(solved.problem(), solved.chain()))
+                .toList());
     for (Map.Entry<String, List<Problem>> suite : suites.entrySet()) {
       Path file = Files.createDirectories(out.resolve("suites")).resolve(suite.getKey() + ".jsonl");
       SuiteFile.write(file, suite.getValue());

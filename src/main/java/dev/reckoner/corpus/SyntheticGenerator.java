@@ -35,6 +35,8 @@ public final class SyntheticGenerator {
   private static final int COMPANIES_A_FAMILY = 12;
 
   private final SyntheticPack pack;
+  private final String origin;
+  private final int notStatedPercent;
   private final long seed;
   private final Split split;
   private final List<Family> answerableFamilies;
@@ -46,10 +48,23 @@ public final class SyntheticGenerator {
    * @throws IllegalArgumentException if the pack has no synthetic material or it is malformed
    */
   public SyntheticGenerator(String pack, long seed, Split split) {
-    this.pack = SyntheticPack.load(pack);
+    this(SyntheticPack.load(pack), "synthetic", NOT_STATED_PERCENT, seed, split);
+  }
+
+  /**
+   * A generator of some families only.
+   *
+   * @param origin the begin of ids and of {@link Problem#origin}
+   * @param notStatedPercent how many percent of the problems are of families without an answer
+   */
+  SyntheticGenerator(
+      SyntheticPack pack, String origin, int notStatedPercent, long seed, Split split) {
+    this.pack = pack;
+    this.origin = origin;
+    this.notStatedPercent = notStatedPercent;
     this.seed = seed;
     this.split = split;
-    maker = new QuestionMaker(this.pack, split);
+    maker = new QuestionMaker(pack, split);
     answerableFamilies = weighted(false);
     unanswerableFamilies = weighted(true);
   }
@@ -91,7 +106,7 @@ public final class SyntheticGenerator {
   }
 
   private Optional<Solved> attempt(long n, SplittableRandom random) {
-    boolean unanswerable = random.nextInt(100) < NOT_STATED_PERCENT;
+    boolean unanswerable = random.nextInt(100) < notStatedPercent;
     Family family = Wording.pick(unanswerable ? unanswerableFamilies : answerableFamilies, random);
     for (int company = 0; company < COMPANIES_A_FAMILY; company++) {
       Optional<Solved> solved = attempt(n, family, random.split());
@@ -108,9 +123,9 @@ public final class SyntheticGenerator {
     Grid grid = new GridMaker(pack.vocabulary(), heldOut, random).make(shape);
     boolean event = EVENTS.contains(shape);
     PageWriter.Page page = new PageWriter(pack.vocabulary(), heldOut, event, random).write(grid);
-    String id = "synthetic-" + split.name().toLowerCase(Locale.ROOT) + "-" + seed + "-" + n;
+    String id = origin + "-" + split.name().toLowerCase(Locale.ROOT) + "-" + seed + "-" + n;
     boolean stance = event && random.nextInt(100) < STANCE_PERCENT;
-    return maker.ask(family, grid, page, id, id, "synthetic", stance, random);
+    return maker.ask(family, grid, page, id, id, origin, stance, random);
   }
 
   /** The text with its first letter large. */

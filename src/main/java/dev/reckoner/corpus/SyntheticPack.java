@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -138,10 +139,47 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
    * @throws IllegalArgumentException if a file is missing or malformed
    */
   static SyntheticPack load(String id) {
+    return load(id, "questions.yaml");
+  }
+
+  /**
+   * The pack with the question families of its house convention, {@code house.yaml}, in place of
+   * those that train. Held-out problems name rows as lessons do: what they measure is the
+   * convention, not unknown labels.
+   *
+   * @throws IllegalArgumentException if a file is missing or malformed
+   */
+  static SyntheticPack house(String id) {
+    SyntheticPack pack = load(id, "house.yaml");
+    Vocabulary all = pack.vocabulary();
+    Map<String, Item> items = new LinkedHashMap<>();
+    all.items()
+        .forEach(
+            (role, item) ->
+                items.put(role, new Item(item.kind(), item.good(), item.labels(), item.labels())));
+    return new SyntheticPack(
+        new Vocabulary(
+            all.companies(),
+            items,
+            all.segments(),
+            all.generic(),
+            all.words(),
+            all.noise(),
+            all.sayings(),
+            null),
+        pack.families());
+  }
+
+  /** The same vocabulary with some of the families only. */
+  SyntheticPack only(Predicate<Family> wanted) {
+    return new SyntheticPack(vocabulary, families.stream().filter(wanted).toList());
+  }
+
+  private static SyntheticPack load(String id, String questions) {
     String folder = "packs/" + id + "/";
     return new SyntheticPack(
         read(folder + "synthetic.yaml", Vocabulary.class),
-        families(read(folder + "questions.yaml", Questions.class)));
+        families(read(folder + questions, Questions.class)));
   }
 
   /** The families with their phrases written out. */

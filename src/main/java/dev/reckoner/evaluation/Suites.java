@@ -18,21 +18,26 @@ public final class Suites {
   /**
    * Opens a suite.
    *
-   * @param name {@code synthetic}, a suite file (JSON Lines, see {@link SuiteFile}), or a FinQA,
-   *     TAT-QA or ConvFinQA file as distributed, plain or gzip, of which the problems stay whose
-   *     answer is a figure, yes, no, or missing
+   * @param name {@code synthetic}, {@code house-rule}, a suite file (JSON Lines, see {@link
+   *     SuiteFile}), or a FinQA, TAT-QA or ConvFinQA file as distributed, plain or gzip, of which
+   *     the problems stay whose answer is a figure, yes, no, or missing
    * @param limit the first problems
    * @param goldEvidence of a data set that says where its answers stand: only that evidence
    * @throws SuiteException one line
    */
   public static Suite open(String name, int limit, boolean goldEvidence) {
-    if (name.equals(SyntheticSuite.NAME)) {
-      return SyntheticSuite.of(PACK, SyntheticSuite.SEED, limit);
-    }
+    return switch (name) {
+      case SyntheticSuite.NAME -> SyntheticSuite.of(PACK, SyntheticSuite.SEED, limit);
+      case HouseRuleSuite.NAME -> HouseRuleSuite.of(PACK, HouseRuleSuite.SEED, limit);
+      default -> file(name, limit, goldEvidence);
+    };
+  }
+
+  private static Suite file(String name, int limit, boolean goldEvidence) {
     Path file = Path.of(name);
     if (!Files.isRegularFile(file)) {
       throw new SuiteException(
-          "there is no suite " + name + "; name synthetic, or a file of problems");
+          "there is no suite " + name + "; name synthetic, house-rule, or a file of problems");
     }
     try {
       if (isSuiteFile(file)) {

@@ -1,0 +1,27 @@
+package dev.reckoner.evaluation;
+
+import dev.reckoner.corpus.HouseRule;
+import dev.reckoner.corpus.SyntheticGenerator.Solved;
+
+/**
+ * Whether a convention of the house, told only by corrections, was learned: the held-out problems
+ * of {@link HouseRule}, whose pool is what a reviewer corrects.
+ */
+public final class HouseRuleSuite {
+
+  public static final String NAME = HouseRule.NAME;
+
+  /** The seed of the suite that ships; pools may have any seed, this one included. */
+  public static final long SEED = SyntheticSuite.SEED;
+
+  /** How many problems a suite written to a file has. */
+  public static final int PROBLEMS = 200;
+
+  private HouseRuleSuite() {}
+
+  /** The first problems of a seed. */
+  public static Suite of(String pack, long seed, int problems) {
+    return Suite.of(
+        NAME, new HouseRule(pack).heldOut(seed, problems).stream().map(Solved::problem).toList());
+  }
+}
