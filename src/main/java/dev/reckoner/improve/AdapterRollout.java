@@ -115,6 +115,16 @@ public class AdapterRollout {
   }
 
   /**
+   * The files of a registered adapter, whether it serves or not; empty if there is no such adapter.
+   *
+   * @throws IOException if they cannot be written, or are not what was registered
+   */
+  public Optional<Path> directory(String id) throws IOException {
+    Optional<RegisteredAdapter> adapter = registry.find(id);
+    return adapter.isEmpty() ? Optional.empty() : Optional.of(fetch(id, adapter.get().sha256()));
+  }
+
+  /**
    * The adapter's directory, filled from the registry where it is missing or damaged.
    *
    * @throws IOException if the registry's files do not have the announced hash
