@@ -7,6 +7,12 @@ import { advance, prefetch, remember, skip, undo, undoLast } from './next.js';
 import { Provenance } from './provenance.js';
 import { toast, toastNext } from './toast.js';
 
+function line(text) {
+  const p = document.createElement('p');
+  p.textContent = text;
+  return p;
+}
+
 class ChainReview extends HTMLElement {
   connectedCallback() {
     this.id_ = this.dataset.id;
@@ -328,6 +334,24 @@ class ChainReview extends HTMLElement {
     this.querySelector('[data-act=lineage]').setAttribute('aria-expanded', String(!lineage.hidden));
   }
 
+  /** Has the model write the chain again; the answer stays with what produced it. */
+  async replay() {
+    if (this.querySelector('#lineage').hidden) this.toggleLineage();
+    const box = this.querySelector('.replay-result');
+    const button = this.querySelector('[data-act=replay]');
+    if (button.disabled) return;
+    button.disabled = true;
+    box.replaceChildren(line('The model is writing it again …'));
+    try {
+      const html = await (await post(`/chains/${this.id_}/replay`)).text();
+      box.replaceChildren(...new DOMParser().parseFromString(html, 'text/html').body.childNodes);
+    } catch (error) {
+      box.replaceChildren(line(error.message));
+    } finally {
+      button.disabled = false;
+    }
+  }
+
   // ---- keys and clicks --------------------------------------------------------------------
 
   commands() {
@@ -354,6 +378,7 @@ class ChainReview extends HTMLElement {
       x: () => this.set === 'correct' && this.correction.discard(),
       s: () => this.suggest(),
       r: () => this.mayDecide() && this.show('reject'),
+      p: () => this.replay(),
     };
   }
 
@@ -415,6 +440,7 @@ class ChainReview extends HTMLElement {
       discard: () => this.correction.discard(),
       raw: () => this.toggleRaw(),
       lineage: () => this.toggleLineage(),
+      replay: () => this.replay(),
       reopen: () => this.reopen(),
       'submit-correction': () => this.submitCorrection(),
       'restore-draft': () => this.correction.restore(),

@@ -40,6 +40,7 @@ public class DecisionPageResource {
   private final Leases leases;
   private final Reviews reviews;
   private final Suggestions suggestions;
+  private final Replays replays;
   private final SecurityIdentity identity;
 
   DecisionPageResource(
@@ -48,12 +49,14 @@ public class DecisionPageResource {
       Leases leases,
       Reviews reviews,
       Suggestions suggestions,
+      Replays replays,
       SecurityIdentity identity) {
     this.queue = queue;
     this.analyses = analyses;
     this.leases = leases;
     this.reviews = reviews;
     this.suggestions = suggestions;
+    this.replays = replays;
     this.identity = identity;
   }
 
@@ -62,6 +65,8 @@ public class DecisionPageResource {
     static native TemplateInstance steps(ChainView chain);
 
     static native TemplateInstance suggestions(List<Suggestions.Suggestion> suggestions);
+
+    static native TemplateInstance replay(Replays.Replayed replay);
   }
 
   /** Which analysis comes next; {@code null} if nothing waits. */
@@ -144,6 +149,14 @@ public class DecisionPageResource {
       @PathParam("id") UUID id, @FormParam("firstWrongStep") int firstWrongStep)
       throws InterruptedException {
     return Templates.suggestions(suggestions.from(id, firstWrongStep));
+  }
+
+  /** Has the model write the chain again, as HTML. */
+  @POST
+  @Path("chains/{id}/replay")
+  @Produces(MediaType.TEXT_HTML)
+  public TemplateInstance replay(@PathParam("id") UUID id) throws InterruptedException {
+    return Templates.replay(replays.of(id, name()));
   }
 
   @POST

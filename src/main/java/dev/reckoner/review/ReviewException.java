@@ -19,6 +19,8 @@ public final class ReviewException extends RuntimeException {
     TAKEN(409, "Somebody else is on it"),
     /** The chain cannot be read. */
     CHAIN_SYNTAX(422, "The chain cannot be read"),
+    /** The model, adapter or prompt of then are not those of this process. */
+    NOT_REPLAYABLE(409, "It cannot be replayed here"),
     INVALID(422, "The request is not valid"),
     FORBIDDEN(403, "Not allowed"),
     /** The model cannot be asked. */

@@ -35,6 +35,7 @@ public class ReviewResource {
   private final Leases leases;
   private final Reviews reviews;
   private final Suggestions suggestions;
+  private final Replays replays;
   private final SecurityIdentity identity;
 
   ReviewResource(
@@ -43,12 +44,14 @@ public class ReviewResource {
       Leases leases,
       Reviews reviews,
       Suggestions suggestions,
+      Replays replays,
       SecurityIdentity identity) {
     this.queue = queue;
     this.analyses = analyses;
     this.leases = leases;
     this.reviews = reviews;
     this.suggestions = suggestions;
+    this.replays = replays;
     this.identity = identity;
   }
 
@@ -187,6 +190,18 @@ public class ReviewResource {
       throw new ReviewException(Problem.INVALID, "Say which step is the first wrong one");
     }
     return suggestions.from(id, wrong.firstWrongStep());
+  }
+
+  @POST
+  @Path("{id}/replay")
+  @Consumes(MediaType.WILDCARD)
+  @RolesAllowed("reviewer")
+  @Operation(summary = "Writes the chain again from its lineage: identical, or diverged at token n")
+  @APIResponse(responseCode = "200", description = "How the two texts compare")
+  @APIResponse(responseCode = "409", description = "Base, adapter or prompt are not those of then")
+  @APIResponse(responseCode = "503", description = "The model cannot answer now")
+  public Replays.Replayed replay(@PathParam("id") UUID id) throws InterruptedException {
+    return replays.of(id, name());
   }
 
   @POST

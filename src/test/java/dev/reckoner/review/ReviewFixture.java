@@ -154,8 +154,9 @@ final class ReviewFixture {
     jdbi.useTransaction(
         handle -> {
           handle.execute(
-              "insert into inbox (event_key, event_id, event_source, event_type, subject, origin, raw, data,"
-                  + " raw_sha256, status) values (?, ?, '/test', ?, ?, 'test', '', '{}', repeat('0', 64), 'done')",
+              "insert into inbox (event_key, event_id, event_source, event_type, subject, origin,"
+                  + " raw, data, raw_sha256, status) values (?, ?, '/test', ?, ?, 'test', '', '{}',"
+                  + " repeat('0', 64), 'done')",
               "/test#" + id,
               id.toString(),
               type,
@@ -167,7 +168,7 @@ final class ReviewFixture {
                 adapter_hash, prompt_version, grammar_version, sampler, seed, engine_build, backend,
                 prompt_tokens, generated_tokens, millis)
               values (?, ?, ?, ?, ?, ?::jsonb, ?, ?, ?, ?, ?, ?, 'base', '', 'p1-2f5c91', 'g1-88ac02',
-                '{"kind":"greedy"}', 42, '0.1.0', 'cpu', 412, 96, 1840)
+                '{"temperature":0}', 42, '0.1.0', 'cpu', 412, 96, 1840)
               """,
               id,
               "/test#" + id,

@@ -24,6 +24,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ExecutionException;
@@ -131,6 +132,8 @@ class WholeLoopTest {
     assertThat(page.locator("queue-page h1")).hasText("Review queue");
     page.navigate("/chains/" + analysisOf(first));
     assertThat(page.locator("[data-place=r1c1]")).hasText("383,285");
+    page.keyboard().press("p");
+    assertThat(page.locator(".replay-identical")).containsText("Identical: all");
     page.waitForFunction("() => document.querySelector('chain-review')?.lease?.token != null");
     page.click("[data-act=raw]");
     page.locator("#raw-text").fill(CORRECTED);
@@ -156,6 +159,24 @@ class WholeLoopTest {
               await().atMost(Duration.ofMinutes(1)).until(() -> analysed(next));
               Assertions.assertThat(adapterOf(next)).isEqualTo(adapter);
             });
+
+    // What the base wrote is written again by the base, whatever serves now.
+    page.navigate("/chains/" + analysisOf(first));
+    page.keyboard().press("p");
+    assertThat(page.locator(".replay-identical")).containsText("Identical: all");
+    jdbi.useHandle(
+        h ->
+            h.execute(
+                "update analysis set chain = chain || '#' where event_key like ?", "%" + first));
+    page.keyboard().press("p");
+    assertThat(page.locator(".replay-diverged")).containsText("Diverged at token");
+    List<String> replays =
+        jdbi.withHandle(
+            h ->
+                h.createQuery("select payload from ledger where kind = 'REPLAY' order by seq")
+                    .mapTo(String.class)
+                    .list());
+    Assertions.assertThat(replays).hasSize(3).last().asString().contains("\"result\":\"diverged\"");
   }
 
   /** Publishes a sample under a new id. */
