@@ -27,7 +27,8 @@ import picocli.CommandLine.Spec;
       PasswordCommand.class,
       CorpusCommand.class,
       FitCommand.class,
-      BenchCommand.class
+      BenchCommand.class,
+      BundleCommand.class
     })
 public final class Main implements Runnable {
 
