@@ -8,7 +8,6 @@ import dev.reckoner.corpus.SyntheticPack.Lists;
 import dev.reckoner.corpus.SyntheticPack.Words;
 import java.math.BigDecimal;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -42,7 +41,6 @@ final class GridMaker {
     return switch (shape) {
       case "statement", "text" -> random.nextInt(100) < 45 ? generic(shape) : statement(shape);
       case "mixed" -> mixed();
-      case "house" -> house();
       case "breakdown" -> breakdown();
       case "earnings" -> earnings();
       case "rating" -> rating();
@@ -150,20 +148,6 @@ final class GridMaker {
     List<String> roles = new ArrayList<>(List.of("revenue", "netIncome", "totalAssets", "equity"));
     roles.addAll(some(List.of("operatingIncome", "cash", "totalDebt", "eps", "dividend"), 2));
     return annual("mixed", "Selected financial data", roles);
-  }
-
-  /** What the house convention needs, among other rows; not its numerator, which would tell. */
-  private Grid house() {
-    List<String> roles =
-        new ArrayList<>(List.of("netIncome", "operatingCashFlow", "capitalExpenditure"));
-    roles.addAll(
-        some(
-            List.of("revenue", "depreciation", "repurchases", "acquisitions", "dividendsPaid"),
-            1 + random.nextInt(4)));
-    for (int i = roles.size() - 1; i > 0; i--) {
-      Collections.swap(roles, i, random.nextInt(i + 1));
-    }
-    return annual("house", "Selected financial data", roles);
   }
 
   private Grid annual(String shape, String topic, List<String> roles) {

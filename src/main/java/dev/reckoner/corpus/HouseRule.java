@@ -12,9 +12,8 @@ import java.util.stream.LongStream;
 
 /**
  * A convention of the house that a base model cannot know and that only reviewers' corrections
- * teach: the domain pack's {@code house.yaml}. In the finance pack this house measures <em>cash
- * conversion</em> as operating cash flow less capital expenditure, over net income, in percent. No
- * training lesson names it.
+ * teach: the domain pack's {@code house.yaml}. In the finance pack this house calls <em>swing</em>
+ * a change over the average of its two periods, in percent. No training lesson names it.
  *
  * <p>There are two kinds of problems that share neither companies nor wordings: a {@link #pool} to
  * be analysed and corrected, and {@link #heldOut} ones that measure whether the convention was

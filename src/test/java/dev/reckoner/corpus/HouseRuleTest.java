@@ -37,11 +37,10 @@ class HouseRuleTest {
       assertThat(Answers.matches(solved.problem().gold(), answer)).isTrue();
       // Computed here from the cited figures alone.
       List<Figure> cited = cited(solved.chain());
-      assertThat(cited).hasSize(3);
-      double expected =
-          100
-              * (cited.get(0).value().doubleValue() - cited.get(1).value().doubleValue())
-              / cited.get(2).value().doubleValue();
+      assertThat(cited).hasSize(2);
+      double later = cited.get(0).value().doubleValue();
+      double earlier = cited.get(1).value().doubleValue();
+      double expected = 100 * (later - earlier) / ((later + earlier) / 2);
       assertThat(((Figure) answer).value().doubleValue()).isCloseTo(expected, within(expected));
     }
   }
@@ -59,15 +58,15 @@ class HouseRuleTest {
 
   @Test
   void whatOneWouldGuessIsNotTheAnswer() throws Exception {
-    // Without the convention: operating cash flow over net income, or free cash flow itself.
+    // Without the convention: growth over the first or the last period, change, ratio.
     int right = 0;
     List<Solved> suite = RULE.heldOut(HouseRuleSuite.SEED, 150);
     for (Solved solved : suite) {
       List<Figure> cited = cited(solved.chain());
-      Map<String, Figure> named = Map.of("a", cited.get(0), "b", cited.get(1), "c", cited.get(2));
+      Map<String, Figure> named = Map.of("a", cited.get(0), "b", cited.get(1));
       boolean guessed = false;
       for (String guess :
-          List.of("a / c as %", "a - b", "a / b as %", "b / a as %", "c / a as %")) {
+          List.of("(a - b) / b as %", "(a - b) / a as %", "a - b", "b - a", "a / b as %")) {
         guessed |=
             Answers.matches(
                 solved.problem().gold(), new Calculator().evaluate(guess, named).result());
@@ -82,7 +81,7 @@ class HouseRuleTest {
     List<Solved> pool = RULE.pool(HouseRuleSuite.SEED, 300);
     List<Solved> suite = RULE.heldOut(HouseRuleSuite.SEED, 200);
     Set<String> wordings = set(pool, HouseRuleTest::wording);
-    assertThat(wordings).hasSizeGreaterThan(30);
+    assertThat(wordings).hasSizeGreaterThan(15);
     assertThat(set(suite, HouseRuleTest::wording))
         .hasSizeGreaterThan(2)
         .doesNotContainAnyElementsOf(wordings);
@@ -94,8 +93,10 @@ class HouseRuleTest {
         .doesNotContainAnyElementsOf(set(suite, s -> s.problem().id()));
   }
 
+  /** How the question begins: two words tell every template of one kind from all of the other. */
   private static String wording(Solved solved) {
-    return solved.problem().evidence().question().replaceAll("(?:FY ?|fiscal |year )*[0-9]+", "9");
+    String[] words = solved.problem().evidence().question().toLowerCase(Locale.ROOT).split(" ");
+    return (words[0] + " " + words[1]).replaceAll("[0-9]+", "9");
   }
 
   private static String company(Problem problem) {
@@ -109,7 +110,7 @@ class HouseRuleTest {
   }
 
   @Test
-  void noTrainingLessonNamesTheMetric() {
+  void noTrainingLessonNamesTheConvention() {
     SyntheticGenerator generator = new SyntheticGenerator("finance", 1, Split.TRAIN);
     assertThat(LongStream.range(0, 1_500).mapToObj(generator::lesson))
         .noneMatch(lesson -> names(lesson.user()));
@@ -120,7 +121,7 @@ class HouseRuleTest {
   }
 
   private static boolean names(String text) {
-    return text.toLowerCase(Locale.ROOT).contains("cash conversion");
+    return text.toLowerCase(Locale.ROOT).contains("swing");
   }
 
   @Test
