@@ -4,7 +4,9 @@ import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Indices;
 import dev.reckoner.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * Forward and backward over packed sequences: the gradients of an adapter on a frozen model, or of
@@ -39,7 +41,7 @@ public final class TrainingPass {
 
   /** Loss of each row ({@code -log p(target)}), without gradients or dropout. */
   public float[] losses(PackedBatch batch) {
-    return run(batch, 0, false);
+    return run(batch, 0, false, null);
   }
 
   /**
@@ -49,10 +51,23 @@ public final class TrainingPass {
    * @return the loss of each row, unweighted
    */
   public float[] accumulate(PackedBatch batch, long dropoutSeed) {
-    return run(batch, dropoutSeed, true);
+    return run(batch, dropoutSeed, true, null);
   }
 
-  private float[] run(PackedBatch batch, long dropoutSeed, boolean backward) {
+  /**
+   * The same for a loss that is no weighted sum: adds its gradients, given its derivative by the
+   * loss of each row. The head is computed twice for it, everything else once.
+   *
+   * @param derivative from the rows' losses ({@code -log p(target)}, dropout included) to the
+   *     derivative by each; stands for the weights of the batch
+   */
+  public float[] accumulate(
+      PackedBatch batch, long dropoutSeed, UnaryOperator<float[]> derivative) {
+    return run(batch, dropoutSeed, true, derivative);
+  }
+
+  private float[] run(
+      PackedBatch batch, long dropoutSeed, boolean backward, UnaryOperator<float[]> derivative) {
     float dropout = backward && adapter != null ? adapter.spec().dropout() : 0;
     int t = batch.tokens().length;
     ModelParts parts = model.parts();
@@ -78,7 +93,7 @@ public final class TrainingPass {
           x = out;
         }
         Tensor dx = backward ? backend.activations(t, config.hidden()) : null;
-        float[] losses = head(batch, x, dx);
+        float[] losses = head(batch, x, dx, derivative);
         x.close();
         x = null;
         if (backward) {
@@ -110,10 +125,10 @@ public final class TrainingPass {
   }
 
   /**
-   * Final norm, head and loss on the supervised rows, a chunk at a time; the gradient with respect
-   * to x goes to dx {@code [T, hidden]} (null: losses only).
+   * Final norm, head and loss on the supervised rows; the gradient with respect to x goes to dx
+   * {@code [T, hidden]} (null: losses only).
    */
-  private float[] head(PackedBatch batch, Tensor x, Tensor dx) {
+  private float[] head(PackedBatch batch, Tensor x, Tensor dx, UnaryOperator<float[]> derivative) {
     int n = batch.rows().length;
     float[] losses = new float[n];
     if (dx != null) {
@@ -132,27 +147,15 @@ public final class TrainingPass {
         Tensor rstd = backend.floats(n, 1);
         Tensor weights = backend.floats(n, 1);
         Tensor rowLosses = backend.floats(n, 1)) {
-      backend.upload(batch.weights(), weights);
       backend.gatherRows(x, rows, gathered);
       backend.rmsNorm(gathered, parts.finalNorm(), config.normEpsilon(), h, rstd);
-      int chunk = backend.headRows(config.vocabulary());
-      for (int from = 0; from < n; from += chunk) {
-        int to = Math.min(n, from + chunk);
-        int[] targets = new int[to - from];
-        System.arraycopy(batch.targets(), from, targets, 0, targets.length);
-        try (Tensor logits = backend.activations(to - from, config.vocabulary());
-            Indices target = backend.indices(targets)) {
-          backend.linear(parts.embedding(), h.rows(from, to), 1, 0, logits);
-          backend.crossEntropy(logits, target, weights.rows(from, to), rowLosses.rows(from, to));
-          if (dx != null) {
-            backend.linearInputGradient(parts.embedding(), logits, 1, 0, dh.rows(from, to));
-          }
-          if (full) {
-            backend.linearWeightGradient(
-                logits, h.rows(from, to), 1, model.parameters().gradient(parts.embeddingEntry()));
-          }
-        }
+      backend.upload(batch.weights(), weights);
+      if (derivative != null) {
+        logits(batch, h, weights, rowLosses, null);
+        backend.download(rowLosses, losses);
+        backend.upload(derivative.apply(losses), weights);
       }
+      logits(batch, h, weights, rowLosses, dh);
       backend.download(rowLosses, losses);
       if (dx != null) {
         try (Tensor dGathered = backend.activations(n, hidden)) {
@@ -169,5 +172,31 @@ public final class TrainingPass {
       }
     }
     return losses;
+  }
+
+  /**
+   * The loss of each row of h, a chunk of rows at a time, and the gradients of their weighted sum
+   * with respect to h (dh null: losses only) and, where it is trained, the embedding.
+   */
+  private void logits(PackedBatch batch, Tensor h, Tensor weights, Tensor rowLosses, Tensor dh) {
+    ModelParts parts = model.parts();
+    int n = batch.rows().length;
+    int chunk = backend.headRows(config.vocabulary());
+    for (int from = 0; from < n; from += chunk) {
+      int to = Math.min(n, from + chunk);
+      int[] targets = Arrays.copyOfRange(batch.targets(), from, to);
+      try (Tensor logits = backend.activations(to - from, config.vocabulary());
+          Indices target = backend.indices(targets)) {
+        backend.linear(parts.embedding(), h.rows(from, to), 1, 0, logits);
+        backend.crossEntropy(logits, target, weights.rows(from, to), rowLosses.rows(from, to));
+        if (dh != null) {
+          backend.linearInputGradient(parts.embedding(), logits, 1, 0, dh.rows(from, to));
+          if (adapter == null) {
+            backend.linearWeightGradient(
+                logits, h.rows(from, to), 1, model.parameters().gradient(parts.embeddingEntry()));
+          }
+        }
+      }
+    }
   }
 }

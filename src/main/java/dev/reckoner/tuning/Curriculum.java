@@ -2,21 +2,21 @@ package dev.reckoner.tuning;
 
 import java.util.List;
 
-/** Which samples each optimiser step sees, as a function of recipe and step. */
-final class Curriculum {
+/** Which examples each optimiser step sees, as a function of recipe and step. */
+final class Curriculum<E extends Example> {
   private final Recipe recipe;
-  private final List<Sample> samples;
+  private final List<E> examples;
   private final int stepsPerEpoch;
   private final long steps;
   private int packedEpoch = -1;
-  private List<List<Sample>> packed;
+  private List<List<E>> packed;
 
-  Curriculum(Recipe recipe, List<Sample> samples) {
-    if (samples.isEmpty()) {
-      throw new RecipeException("there are no samples to train on");
+  Curriculum(Recipe recipe, List<E> examples) {
+    if (examples.isEmpty()) {
+      throw new RecipeException("there is nothing to train on");
     }
     this.recipe = recipe;
-    this.samples = List.copyOf(samples);
+    this.examples = List.copyOf(examples);
     int accumulation = recipe.accumulation();
     stepsPerEpoch = (packed(0).size() + accumulation - 1) / accumulation;
     steps =
@@ -25,9 +25,9 @@ final class Curriculum {
             : Math.max(1, Math.round((double) recipe.epochs() * stepsPerEpoch));
   }
 
-  private List<List<Sample>> packed(int epoch) {
+  private List<List<E>> packed(int epoch) {
     if (epoch != packedEpoch) {
-      packed = Packing.bestFit(samples, recipe.tokensPerMicroBatch(), recipe.seed() + epoch);
+      packed = Packing.bestFit(examples, recipe.tokensPerMicroBatch(), recipe.seed() + epoch);
       packedEpoch = epoch;
     }
     return packed;
@@ -42,8 +42,8 @@ final class Curriculum {
   }
 
   /** The micro-batches of step {@code step} (from 0). */
-  List<List<Sample>> groups(long step) {
-    List<List<Sample>> all = packed(epoch(step));
+  List<List<E>> groups(long step) {
+    List<List<E>> all = packed(epoch(step));
     int from = (int) (step % stepsPerEpoch) * recipe.accumulation();
     return all.subList(from, Math.min(all.size(), from + recipe.accumulation()));
   }

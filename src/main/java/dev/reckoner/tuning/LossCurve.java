@@ -29,12 +29,7 @@ public final class LossCurve {
   public static boolean write(Path out, Path png) {
     try {
       XYChart chart =
-          new XYChartBuilder()
-              .width(900)
-              .height(500)
-              .xAxisTitle("step")
-              .yAxisTitle("loss, nats a token")
-              .build();
+          new XYChartBuilder().width(900).height(500).xAxisTitle("step").yAxisTitle("loss").build();
       List<String> lines = Files.readAllLines(out.resolve("metrics.jsonl"));
       add(chart, lines, "train", "training");
       add(chart, lines, "evaluation", "held out");

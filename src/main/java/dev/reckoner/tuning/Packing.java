@@ -14,23 +14,23 @@ final class Packing {
   private Packing() {}
 
   /**
-   * Groups samples so that each group has at most {@code budget} tokens. The order of groups and of
-   * equally long samples is drawn from {@code seed}.
+   * Groups examples so that each group has at most {@code budget} tokens. The order of groups and
+   * of equally long examples is drawn from {@code seed}.
    *
    * @throws IllegalArgumentException where a sample alone is longer than the budget
    */
-  static List<List<Sample>> bestFit(List<Sample> samples, int budget, long seed) {
+  static <E extends Example> List<List<E>> bestFit(List<E> samples, int budget, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
-    List<Sample> order = new ArrayList<>(samples);
+    List<E> order = new ArrayList<>(samples);
     shuffle(order, random);
-    order.sort(Comparator.comparingInt(Sample::length).reversed());
-    List<List<Sample>> bins = new ArrayList<>();
+    order.sort(Comparator.comparingInt(Example::length).reversed());
+    List<List<E>> bins = new ArrayList<>();
     // open.get(f) holds the numbers of bins with exactly f tokens free
     List<List<Integer>> open = new ArrayList<>();
     for (int f = 0; f <= budget; f++) {
       open.add(new ArrayList<>());
     }
-    for (Sample s : order) {
+    for (E s : order) {
       if (s.length() > budget) {
         throw new IllegalArgumentException(
             "a sample of %d tokens exceeds the %d of a micro-batch".formatted(s.length(), budget));

@@ -21,6 +21,10 @@ import java.util.Set;
  * missing ones at their defaults.
  *
  * @param mode qlora (adapter on an NF4 base), lora (adapter on a BF16 or FP32 base), full
+ * @param objective sft imitates samples, dpo learns from preference pairs
+ * @param beta how dear it is for dpo to leave the reference, which is the policy before training
+ * @param labelSmoothing share of dpo's preferences that are taken to be wrong
+ * @param nllWeight dpo's weight of the mean loss of what was chosen (RPO); 0 = none
  * @param targets adapted layers, by checkpoint name
  * @param loraPlusRatio factor of B's learning rate (LoRA+); 1 = none
  * @param warmup share of the steps over which the learning rate rises
@@ -37,6 +41,10 @@ import java.util.Set;
  */
 public record Recipe(
     Mode mode,
+    Objective objective,
+    float beta,
+    float labelSmoothing,
+    float nllWeight,
     int rank,
     float alpha,
     boolean rsLora,
@@ -72,6 +80,14 @@ public record Recipe(
     FULL
   }
 
+  /** What is learned from. */
+  public enum Objective {
+    @JsonProperty("sft")
+    SFT,
+    @JsonProperty("dpo")
+    DPO
+  }
+
   /** How the learning rate goes on after warm-up. */
   public enum Schedule {
     @JsonProperty("constant")
@@ -92,6 +108,9 @@ public record Recipe(
     check(tokensPerMicroBatch > 1, "tokensPerMicroBatch must be at least 2");
     check(accumulation > 0, "accumulation must be positive");
     check(epochs > 0 || maxSteps > 0, "epochs or maxSteps must be positive");
+    check(beta > 0, "beta must be positive");
+    check(labelSmoothing >= 0 && labelSmoothing < 0.5, "labelSmoothing is a share in [0, 0.5)");
+    check(nllWeight >= 0, "nllWeight must not be negative (0 = none)");
     check(clip >= 0, "clip must not be negative (0 = none)");
   }
 
@@ -105,6 +124,10 @@ public record Recipe(
   public static Recipe defaults() {
     return new Recipe(
         Mode.QLORA,
+        Objective.SFT,
+        0.1f,
+        0,
+        0,
         16,
         16,
         false,
@@ -126,7 +149,7 @@ public record Recipe(
         0,
         0,
         0,
-        0,
+        100,
         false,
         1);
   }

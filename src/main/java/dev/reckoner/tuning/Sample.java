@@ -7,7 +7,7 @@ import java.util.Arrays;
  *
  * @param supervised whether the token at that place is to be learned; the first never can be
  */
-public record Sample(int[] tokens, boolean[] supervised) {
+public record Sample(int[] tokens, boolean[] supervised) implements Example {
   public Sample {
     if (tokens.length != supervised.length) {
       throw new IllegalArgumentException(
@@ -25,11 +25,12 @@ public record Sample(int[] tokens, boolean[] supervised) {
     return new Sample(tokens, all);
   }
 
+  @Override
   public int length() {
     return tokens.length;
   }
 
-  /** Tokens that carry loss. */
+  @Override
   public int targets() {
     int n = 0;
     for (int i = 1; i < supervised.length; i++) {

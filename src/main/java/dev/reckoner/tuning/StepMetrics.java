@@ -1,15 +1,18 @@
 package dev.reckoner.tuning;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
+
 /**
  * One optimiser step.
  *
  * @param step counted from 1
  * @param steps of the whole run
- * @param loss mean over the step's targets, nats
+ * @param loss mean over the step's targets, nats; with preferences mean over its pairs
  * @param gradientNorm before clipping
  * @param tokens packed tokens of the step
  * @param targets tokens that carried loss
  * @param seconds the step took
+ * @param preferences null where the objective is to imitate
  */
 public record StepMetrics(
     long step,
@@ -20,7 +23,8 @@ public record StepMetrics(
     double gradientNorm,
     int tokens,
     int targets,
-    double seconds) {
+    double seconds,
+    @JsonUnwrapped PreferenceMetrics preferences) {
   public double tokensPerSecond() {
     return tokens / seconds;
   }

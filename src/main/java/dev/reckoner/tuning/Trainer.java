@@ -1,10 +1,10 @@
 package dev.reckoner.tuning;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.reckoner.gemma.Gemma3;
 import dev.reckoner.gemma.LoraAdapter;
-import dev.reckoner.gemma.PackedBatch;
 import dev.reckoner.gemma.Parameters;
 import dev.reckoner.gemma.TrainingPass;
 import dev.reckoner.tensor.AdamW;
@@ -20,7 +20,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * Runs a recipe: an adapter on a frozen model, or all parameters of a trainable one. What a step
@@ -88,48 +90,100 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
-   * Trains.
+   * Trains on samples to imitate; objective sft.
    *
    * @param heldOut samples to evaluate on; may be empty
    * @param out directory of metrics and checkpoints; a checkpoint found there is resumed
-   * @throws TrainingDivergedException where loss or gradient are not finite
+   * @throws TrainingDivergedException where the loss leaves, or loss or gradient are not finite
    */
   public Outcome run(
       List<Sample> training, List<Sample> heldOut, Path out, TrainingListener listener) {
-    Curriculum curriculum = new Curriculum(recipe, training);
+    require(Recipe.Objective.SFT);
+    return run(new Imitation(), training, heldOut, out, runId(training), listener);
+  }
+
+  /**
+   * Trains on preferences; objective dpo. The reference is the policy as it is when the run starts.
+   *
+   * @param heldOut pairs to evaluate on; may be empty
+   * @param out as for samples, with {@code reference.json} as well
+   */
+  public Outcome prefer(
+      List<PreferencePair> training,
+      List<PreferencePair> heldOut,
+      Path out,
+      TrainingListener listener) {
+    require(Recipe.Objective.DPO);
+    List<PreferencePair> all = new ArrayList<>(training);
+    all.addAll(heldOut);
+    String run =
+        runId(all.stream().flatMap(pair -> Stream.of(pair.chosen(), pair.rejected())).toList());
+    Optional<ReferenceScores> reference =
+        TrainingState.exists(out)
+            ? Optional.of(ReferenceScores.load(out, run))
+            : ReferenceScores.compute(pass, all, recipe.tokensPerMicroBatch(), run, out, listener);
+    if (reference.isEmpty()) {
+      return new Outcome(0, Double.NaN, Double.NaN, Outcome.End.INTERRUPTED);
+    }
+    return run(
+        DirectPreference.of(recipe),
+        reference.get().of(training, 0),
+        reference.get().of(heldOut, training.size()),
+        out,
+        run,
+        listener);
+  }
+
+  private void require(Recipe.Objective objective) {
+    if (recipe.objective() != objective) {
+      throw new RecipeException(
+          recipe.objective() == Recipe.Objective.DPO
+              ? "objective dpo needs preference pairs, and these are samples to imitate"
+              : "objective sft needs samples to imitate, and these are preference pairs");
+    }
+  }
+
+  private <E extends Example> Outcome run(
+      Objective<E> objective,
+      List<E> training,
+      List<E> heldOut,
+      Path out,
+      String run,
+      TrainingListener listener) {
+    Curriculum<E> curriculum = new Curriculum<>(recipe, training);
     long steps = curriculum.steps();
-    String run = runId(training);
-    long step = 0;
-    double best = Double.NaN;
-    int sinceBest = 0;
+    TrainingState.Progress at = TrainingState.Progress.start(run);
     if (TrainingState.exists(out)) {
-      var progress = TrainingState.load(out, backend, parameters.values(), m, v, run);
-      step = progress.step();
-      best = progress.bestLoss();
-      sinceBest = progress.evaluationsSinceBest();
+      at = TrainingState.load(out, backend, parameters.values(), m, v, run);
       refresh();
     }
-    double loss = Double.NaN;
     Outcome.End end = Outcome.End.COMPLETED;
-    try (BufferedWriter metrics = openMetrics(out, step)) {
-      while (step < steps) {
-        StepMetrics done = step(curriculum, step, out);
-        loss = done.loss();
-        step++;
+    try (BufferedWriter metrics = openMetrics(out, at.step())) {
+      while (at.step() < steps) {
+        StepMetrics done = step(objective, curriculum, at, out);
+        at = at.stepped(done.loss());
+        if (at.diverged()) {
+          throw diverged(
+              at,
+              out,
+              "the loss rose from %.2f to %.2f".formatted(at.firstLoss(), at.smoothedLoss()));
+        }
         write(metrics, "train", done);
         listener.step(done);
-        boolean last = step == steps;
-        if (!heldOut.isEmpty() && (last || curriculum.evaluateAfter(step))) {
-          double heldOutLoss = evaluate(heldOut);
-          boolean better = Double.isNaN(best) || heldOutLoss < best;
-          sinceBest = better ? 0 : sinceBest + 1;
+        boolean last = at.step() == steps;
+        if (!heldOut.isEmpty() && (last || curriculum.evaluateAfter(at.step()))) {
+          Tally tally = evaluate(objective, heldOut);
+          boolean better = at.better(tally.meanLoss());
+          at = at.evaluated(tally.meanLoss());
           if (better) {
-            best = heldOutLoss;
             TrainingState.saveBest(out, backend, parameters.values());
           }
-          write(metrics, "evaluation", Map.of("step", step, "loss", heldOutLoss, "best", better));
-          listener.evaluated(step, heldOutLoss, better);
-          if (recipe.patience() > 0 && sinceBest >= recipe.patience()) {
+          write(
+              metrics,
+              "evaluation",
+              new Evaluation(at.step(), tally.meanLoss(), better, tally.preferences()));
+          listener.evaluated(at.step(), tally.meanLoss(), better);
+          if (recipe.patience() > 0 && at.evaluationsSinceBest() >= recipe.patience()) {
             end = Outcome.End.STOPPED_EARLY;
           }
         }
@@ -137,9 +191,8 @@ public final class Trainer implements AutoCloseable {
           end = Outcome.End.INTERRUPTED;
         }
         boolean ends = last || end != Outcome.End.COMPLETED;
-        if (ends || recipe.checkpointEvery() > 0 && step % recipe.checkpointEvery() == 0) {
-          var progress = new TrainingState.Progress(step, best, sinceBest, run);
-          TrainingState.save(out, backend, parameters.values(), m, v, progress);
+        if (ends || recipe.checkpointEvery() > 0 && at.step() % recipe.checkpointEvery() == 0) {
+          TrainingState.save(out, backend, parameters.values(), m, v, at);
         }
         if (ends) {
           break;
@@ -150,37 +203,52 @@ public final class Trainer implements AutoCloseable {
     }
     LossCurve.write(out, out.resolve("loss.png"));
     parameters.dropGradients();
-    if (!Double.isNaN(best) && end != Outcome.End.INTERRUPTED) {
+    if (at.bestStep() > 0 && end != Outcome.End.INTERRUPTED) {
       TrainingState.loadBest(out, backend, parameters.values());
       refresh();
     }
-    return new Outcome(step, loss, best, end);
+    return new Outcome(at.step(), at.loss(), at.bestLoss(), end);
   }
 
-  private StepMetrics step(Curriculum curriculum, long step, Path out) {
+  /** A line of the metrics. */
+  private record Evaluation(
+      long step, double loss, boolean best, @JsonUnwrapped PreferenceMetrics preferences) {}
+
+  /** Goes back to the best evaluation, else to the last checkpoint. */
+  private TrainingDivergedException diverged(TrainingState.Progress at, Path out, String what) {
+    long kept = at.bestStep();
+    if (kept > 0) {
+      TrainingState.loadBest(out, backend, parameters.values());
+    } else if (TrainingState.exists(out)) {
+      kept = TrainingState.load(out, backend, parameters.values(), m, v, at.run()).step();
+    }
+    refresh();
+    parameters.dropGradients();
+    return new TrainingDivergedException(
+        "training diverged: %s; %slower learningRate and name a fresh output directory"
+            .formatted(
+                what, kept > 0 ? "the parameters of step %d are kept; ".formatted(kept) : ""),
+        kept);
+  }
+
+  private <E extends Example> StepMetrics step(
+      Objective<E> objective, Curriculum<E> curriculum, TrainingState.Progress at, Path out) {
     long began = System.nanoTime();
-    List<List<Sample>> groups = curriculum.groups(step);
-    int targets = groups.stream().flatMap(List::stream).mapToInt(Sample::targets).sum();
-    int tokens = groups.stream().flatMap(List::stream).mapToInt(Sample::length).sum();
+    long step = at.step();
+    List<List<E>> groups = curriculum.groups(step);
+    int units = groups.stream().flatMap(List::stream).mapToInt(objective::units).sum();
+    int tokens = groups.stream().flatMap(List::stream).mapToInt(Example::length).sum();
     backend.fill(parameters.gradients(), 0);
-    double sum = 0;
+    Tally tally = new Tally();
     for (int g = 0; g < groups.size(); g++) {
-      PackedBatch batch = Packing.pack(groups.get(g), 1f / Math.max(1, targets));
       long dropoutSeed = recipe.seed() * 0x9E3779B97F4A7C15L + step * 1024 + g;
-      for (float l : pass.accumulate(batch, dropoutSeed)) {
-        sum += l;
-      }
+      objective.accumulate(pass, groups.get(g), 1f / Math.max(1, units), dropoutSeed, tally);
     }
     double norm = Math.sqrt(backend.sumOfSquares(parameters.gradients()));
-    double loss = sum / Math.max(1, targets);
+    double loss = tally.meanLoss();
     if (!Double.isFinite(norm) || !Double.isFinite(loss)) {
-      throw new TrainingDivergedException(
-          "step %d: loss %s, gradient norm %s; lower learningRate and start again%s"
-              .formatted(
-                  step + 1,
-                  loss,
-                  norm,
-                  TrainingState.exists(out) ? " from the last checkpoint in " + out : ""));
+      throw diverged(
+          at, out, "step %d has loss %s and gradient norm %s".formatted(step + 1, loss, norm));
     }
     float scale =
         recipe.clip() > 0 && norm > recipe.clip() ? (float) (recipe.clip() / (norm + 1e-6)) : 1;
@@ -213,8 +281,9 @@ public final class Trainer implements AutoCloseable {
         rate,
         norm,
         tokens,
-        targets,
-        seconds);
+        groups.stream().flatMap(List::stream).mapToInt(Example::targets).sum(),
+        seconds,
+        tally.preferences());
   }
 
   private void refresh() {
@@ -227,15 +296,15 @@ public final class Trainer implements AutoCloseable {
 
   /** Mean loss over all targets of the samples, nats. */
   public double evaluate(List<Sample> samples) {
-    double sum = 0;
-    long n = 0;
-    for (List<Sample> group : Packing.bestFit(samples, recipe.tokensPerMicroBatch(), 0)) {
-      for (float l : pass.losses(Packing.pack(group, 1))) {
-        sum += l;
-        n++;
-      }
+    return evaluate(new Imitation(), samples).meanLoss();
+  }
+
+  private <E extends Example> Tally evaluate(Objective<E> objective, List<E> heldOut) {
+    Tally tally = new Tally();
+    for (List<E> group : Packing.bestFit(heldOut, recipe.tokensPerMicroBatch(), 0)) {
+      objective.evaluate(pass, group, tally);
     }
-    return sum / Math.max(1, n);
+    return tally;
   }
 
   /** What a checkpoint must agree with to be resumed. */

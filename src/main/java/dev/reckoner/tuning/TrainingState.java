@@ -19,8 +19,70 @@ final class TrainingState {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String FILE = "checkpoint.safetensors";
 
-  /** The place in a run. */
-  record Progress(long step, double bestLoss, int evaluationsSinceBest, String run) {}
+  /**
+   * The place in a run.
+   *
+   * @param loss of the last step
+   * @param firstLoss of the first step
+   * @param smoothedLoss running mean over about ten steps
+   * @param bestLoss of the best evaluation, NaN before the first
+   * @param bestStep after which that was
+   */
+  record Progress(
+      long step,
+      double loss,
+      double firstLoss,
+      double smoothedLoss,
+      double bestLoss,
+      long bestStep,
+      int evaluationsSinceBest,
+      String run) {
+
+    private static final double SMOOTHING = 0.9;
+
+    static Progress start(String run) {
+      return new Progress(0, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0, 0, run);
+    }
+
+    Progress stepped(double stepLoss) {
+      return step == 0
+          ? new Progress(1, stepLoss, stepLoss, stepLoss, bestLoss, bestStep, 0, run)
+          : new Progress(
+              step + 1,
+              stepLoss,
+              firstLoss,
+              SMOOTHING * smoothedLoss + (1 - SMOOTHING) * stepLoss,
+              bestLoss,
+              bestStep,
+              evaluationsSinceBest,
+              run);
+    }
+
+    boolean better(double heldOutLoss) {
+      return Double.isNaN(bestLoss) || heldOutLoss < bestLoss;
+    }
+
+    Progress evaluated(double heldOutLoss) {
+      boolean better = better(heldOutLoss);
+      return new Progress(
+          step,
+          loss,
+          firstLoss,
+          smoothedLoss,
+          better ? heldOutLoss : bestLoss,
+          better ? step : bestStep,
+          better ? 0 : evaluationsSinceBest + 1,
+          run);
+    }
+
+    /**
+     * Whether the loss left for good: a mean over about ten steps of three times the first loss and
+     * three nats more, which noise and hard samples do not reach.
+     */
+    boolean diverged() {
+      return smoothedLoss > 3 * firstLoss + 3;
+    }
+  }
 
   private TrainingState() {}
 
@@ -51,8 +113,7 @@ final class TrainingState {
       Progress progress =
           JSON.readValue(file.metadata().getOrDefault("progress", "null"), Progress.class);
       if (progress == null || !progress.run().equals(run)) {
-        throw new RecipeException(
-            path + " belongs to another recipe, model or data set; name a fresh output directory");
+        throw otherRun(path);
       }
       backend.upload(file.get("parameters").values(parameters.columns()), parameters);
       backend.upload(file.get("m").values(m.columns()), m);
@@ -61,6 +122,11 @@ final class TrainingState {
     } catch (IOException e) {
       throw new UncheckedIOException(path + " cannot be read", e);
     }
+  }
+
+  static RecipeException otherRun(Path file) {
+    return new RecipeException(
+        file + " belongs to another recipe, model or data set; name a fresh output directory");
   }
 
   /** One tensor alone, for the parameters of the best evaluation. */

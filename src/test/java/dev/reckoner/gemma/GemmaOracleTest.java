@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Logits, loss and every gradient equal PyTorch's autograd on small random models. */
-class GemmaOracleTest {
+public class GemmaOracleTest {
   private static final double TOLERANCE = 1e-4;
 
   private CpuBackend backend;
@@ -47,7 +47,7 @@ class GemmaOracleTest {
   }
 
   /** Both layer kinds, windows shorter than the sequence, several kv heads, odd widths. */
-  static List<GemmaConfig> shapes() {
+  public static List<GemmaConfig> shapes() {
     return List.of(
         config(101, 48, 72, 3, 4, 2, 16, 5, 3, 1),
         config(97, 64, 128, 2, 2, 1, 64, 7, 2, 8),
@@ -84,7 +84,7 @@ class GemmaOracleTest {
   }
 
   /** A trainable model whose every parameter, norms included, is random. */
-  static Gemma3 randomModel(GemmaConfig c, CpuBackend backend) {
+  public static Gemma3 randomModel(GemmaConfig c, CpuBackend backend) {
     Gemma3 model = Gemma3.randomTrainable(c, backend, 7);
     SplittableRandom random = new SplittableRandom(11);
     for (Parameters.Entry e : model.parameters().entries()) {
@@ -154,7 +154,7 @@ class GemmaOracleTest {
     return arrays;
   }
 
-  static double relativeError(float[] ours, double[] oracle) {
+  public static double relativeError(float[] ours, double[] oracle) {
     assertThat(ours).hasSameSizeAs(oracle);
     double difference = 0;
     double norm = 0;
@@ -270,7 +270,7 @@ class GemmaOracleTest {
     }
   }
 
-  static LoraAdapter randomAdapter(Gemma3 model) {
+  public static LoraAdapter randomAdapter(Gemma3 model) {
     LoraAdapter adapter = LoraAdapter.create(model, "test", LoraSpec.allLinear(5, 7), 5);
     SplittableRandom random = new SplittableRandom(2);
     for (Parameters.Entry e : adapter.parameters().entries()) {

@@ -13,14 +13,14 @@ import java.util.Map;
  * sequence: the oracle for logits, loss and every gradient. LoRA applies where {@code lora} has a
  * layer's A.
  */
-final class TorchGemma {
+public final class TorchGemma {
   private final NDManager manager;
   private final GemmaConfig c;
   private final Map<String, NDArray> w;
   private final Map<String, NDArray> lora;
   private final double loraScale;
 
-  TorchGemma(
+  public TorchGemma(
       NDManager manager,
       GemmaConfig c,
       Map<String, NDArray> w,
@@ -33,7 +33,7 @@ final class TorchGemma {
     this.loraScale = loraScale;
   }
 
-  static NDArray parameter(NDManager manager, float[] values, int rows, int columns) {
+  public static NDArray parameter(NDManager manager, float[] values, int rows, int columns) {
     double[] wide = new double[values.length];
     for (int i = 0; i < wide.length; i++) {
       wide[i] = values[i];
@@ -44,7 +44,7 @@ final class TorchGemma {
   }
 
   /** Logits {@code [n, vocabulary]} of a sequence. */
-  NDArray logits(int[] tokens) {
+  public NDArray logits(int[] tokens) {
     NDArray embedding = w.get("model.embed_tokens.weight");
     NDArray x = oneHot(tokens, c.vocabulary()).matMul(embedding).mul(constant(c.embeddingScale()));
     for (int l = 0; l < c.layers(); l++) {
@@ -66,7 +66,7 @@ final class TorchGemma {
   }
 
   /** Summed weighted loss of the rows of a sequence. */
-  NDArray loss(int[] tokens, int[] rows, int[] targets, double weight) {
+  public NDArray loss(int[] tokens, int[] rows, int[] targets, double weight) {
     NDArray logProbabilities = logits(tokens).logSoftmax(1);
     double[] mask = new double[tokens.length * c.vocabulary()];
     for (int i = 0; i < rows.length; i++) {
@@ -80,7 +80,7 @@ final class TorchGemma {
    * A number that lives as long as the manager. DJL's own scalar operands do not: autograd keeps
    * pointing at their memory after the garbage collector has freed it.
    */
-  private NDArray constant(double value) {
+  public NDArray constant(double value) {
     return manager.create(new double[] {value}, new Shape(1));
   }
 
@@ -169,7 +169,7 @@ final class TorchGemma {
     return x.mul(co).add(x.matMul(r).mul(si));
   }
 
-  static double[] doubles(NDArray a) {
+  public static double[] doubles(NDArray a) {
     return a.toType(DataType.FLOAT64, false).toDoubleArray();
   }
 }
