@@ -26,6 +26,7 @@ class ArchitectureTest {
           "review",
           "improve",
           "agent",
+          "teacher",
           "evaluation",
           "inference",
           "tuning",

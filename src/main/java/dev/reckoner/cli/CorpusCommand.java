@@ -24,19 +24,25 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** Makes training material: lessons, held-out suites, a data set card and a tokenizer. */
 @Command(
     name = "corpus",
     mixinStandardHelpOptions = true,
-    description = "Makes training lessons, held-out suites and a tokenizer.")
+    description = "Makes training lessons, held-out suites and a tokenizer.",
+    subcommands = TeachCommand.class)
 public final class CorpusCommand implements Callable<Integer> {
 
   /** Of the held-out problems: the same for every training seed. */
   private static final long HELD_OUT_SEED = 20_261_124L;
 
   private static final int HOUSE_POOL = 400;
+
+  @Spec private CommandSpec spec;
 
   @Option(
       names = "--data",
@@ -46,7 +52,7 @@ public final class CorpusCommand implements Callable<Integer> {
               + " material.")
   private Path data;
 
-  @Option(names = "--out", required = true, paramLabel = "DIR", description = "Where to write.")
+  @Option(names = "--out", paramLabel = "DIR", description = "Where to write.")
   private Path out;
 
   @Option(
@@ -95,6 +101,10 @@ public final class CorpusCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    if (out == null) {
+      // Not required by the parser, which would want it of subcommands too.
+      throw new ParameterException(spec.commandLine(), "name a folder to write to with --out");
+    }
     Map<String, List<Problem>> suites = new TreeMap<>();
     List<Lesson> published = new ArrayList<>();
     Map<String, Map<String, Integer>> counts = Map.of();

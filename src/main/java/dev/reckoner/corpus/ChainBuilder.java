@@ -103,14 +103,20 @@ public final class ChainBuilder {
   }
 
   private Built checked(Built.Done done) {
-    for (Verdict verdict : new Verifier().verify(evidence, done.chain())) {
+    return flaw(done.chain()).<Built>map(Built.Dropped::new).orElse(done);
+  }
+
+  /**
+   * Why a chain over this evidence may not be learned from, in the words that drops are counted by;
+   * empty where every step verifies and a model could write it.
+   */
+  public Optional<String> flaw(Chain chain) {
+    for (Verdict verdict : new Verifier().verify(evidence, chain)) {
       if (!verdict.passed()) {
-        return new Built.Dropped("a step does not verify: " + verdict.kind().text());
+        return Optional.of("a step does not verify: " + verdict.kind().text());
       }
     }
-    return writable(done.chain().text())
-        ? done
-        : new Built.Dropped("the grammar does not allow it");
+    return writable(chain.text()) ? Optional.empty() : Optional.of("the grammar does not allow it");
   }
 
   /** Whether a model could write the text under the grammar of this evidence. */

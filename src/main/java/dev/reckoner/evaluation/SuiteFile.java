@@ -40,6 +40,17 @@ public final class SuiteFile {
     }
   }
 
+  /** Whether a file looks like a suite, by its name and first line. */
+  public static boolean is(Path file) throws IOException {
+    if (!file.toString().endsWith(".jsonl")) {
+      return false;
+    }
+    try (BufferedReader reader = Files.newBufferedReader(file)) {
+      String line = reader.readLine();
+      return line != null && line.contains("\"gold\"") && line.contains("\"evidence\"");
+    }
+  }
+
   static Suite read(String name, BufferedReader reader) throws IOException {
     List<Problem> problems = new ArrayList<>();
     int number = 0;

@@ -2,7 +2,6 @@ package dev.reckoner.evaluation;
 
 import dev.reckoner.corpus.FilingFile;
 import dev.reckoner.corpus.Problem;
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,7 +39,7 @@ public final class Suites {
           "there is no suite " + name + "; name synthetic, house-rule, or a file of problems");
     }
     try {
-      if (isSuiteFile(file)) {
+      if (SuiteFile.is(file)) {
         return SuiteFile.read(file).limited(limit);
       }
       List<Problem> problems =
@@ -54,16 +53,6 @@ public final class Suites {
       return Suite.of(parent + "-" + base + (goldEvidence ? "-gold" : ""), problems);
     } catch (IOException e) {
       throw new SuiteException(file + " cannot be read: " + e.getMessage(), e);
-    }
-  }
-
-  private static boolean isSuiteFile(Path file) throws IOException {
-    if (!file.toString().endsWith(".jsonl")) {
-      return false;
-    }
-    try (BufferedReader reader = Files.newBufferedReader(file)) {
-      String line = reader.readLine();
-      return line != null && line.contains("\"gold\"") && line.contains("\"evidence\"");
     }
   }
 }
