@@ -23,4 +23,9 @@ public record PreferencePair(Sample chosen, Sample rejected) implements Example 
   public int targets() {
     return chosen.targets() + rejected.targets();
   }
+
+  @Override
+  public int[] prompt() {
+    return chosen.prompt();
+  }
 }

@@ -34,6 +34,7 @@ import java.util.Set;
  * @param accumulation micro-batches of one optimiser step
  * @param epochs passes over the data; ignored where maxSteps is positive
  * @param maxSteps optimiser steps, 0 = by epochs
+ * @param heldOut share of the examples that are evaluated on instead of trained on, drawn by prompt
  * @param evaluateEvery steps between evaluations on the held-out samples, 0 = at the end of epochs
  * @param patience evaluations without a better loss before an early stop, 0 = never
  * @param checkpointEvery steps between checkpoints, 0 = only at the end
@@ -64,6 +65,7 @@ public record Recipe(
     int accumulation,
     float epochs,
     int maxSteps,
+    float heldOut,
     int evaluateEvery,
     int patience,
     int checkpointEvery,
@@ -111,6 +113,7 @@ public record Recipe(
     check(beta > 0, "beta must be positive");
     check(labelSmoothing >= 0 && labelSmoothing < 0.5, "labelSmoothing is a share in [0, 0.5)");
     check(nllWeight >= 0, "nllWeight must not be negative (0 = none)");
+    check(heldOut >= 0 && heldOut < 1, "heldOut is a share of the examples in [0, 1)");
     check(clip >= 0, "clip must not be negative (0 = none)");
   }
 
@@ -146,6 +149,7 @@ public record Recipe(
         2048,
         1,
         3,
+        0,
         0,
         0,
         0,

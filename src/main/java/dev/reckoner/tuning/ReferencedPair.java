@@ -17,4 +17,9 @@ record ReferencedPair(PreferencePair pair, double chosenReference, double reject
   public int targets() {
     return pair.targets();
   }
+
+  @Override
+  public int[] prompt() {
+    return pair.prompt();
+  }
 }

@@ -38,4 +38,13 @@ public record Sample(int[] tokens, boolean[] supervised) implements Example {
     }
     return n;
   }
+
+  @Override
+  public int[] prompt() {
+    int at = 1;
+    while (at < supervised.length && !supervised[at]) {
+      at++;
+    }
+    return at == 1 ? tokens : Arrays.copyOf(tokens, at);
+  }
 }

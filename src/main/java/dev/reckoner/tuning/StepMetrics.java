@@ -25,6 +25,21 @@ public record StepMetrics(
     int targets,
     double seconds,
     @JsonUnwrapped PreferenceMetrics preferences) {
+  /** The same with {@code before} steps of an earlier run counted in. */
+  public StepMetrics after(long before) {
+    return new StepMetrics(
+        before + step,
+        before + steps,
+        epoch,
+        loss,
+        learningRate,
+        gradientNorm,
+        tokens,
+        targets,
+        seconds,
+        preferences);
+  }
+
   public double tokensPerSecond() {
     return tokens / seconds;
   }
