@@ -64,12 +64,18 @@ final class Progress implements AutoCloseable {
 
   /** Of the phase's parts, {@code done} are done. */
   void at(long done) {
+    at(done, "");
+  }
+
+  /** The same, with a note that stands beside it. */
+  void at(long done, String note) {
     this.done = done;
     if (bar != null) {
+      bar.setExtraMessage(" " + note);
       bar.stepTo(done);
     } else if (!bars && Duration.between(said, Instant.now()).compareTo(QUIET) > 0) {
       said = Instant.now();
-      out.printf("  %-10s %d of %d%n", phase, done, total);
+      out.printf("  %-10s %d of %d%s%n", phase, done, total, note.isEmpty() ? "" : ": " + note);
     }
   }
 

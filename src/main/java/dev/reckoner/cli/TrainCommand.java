@@ -1,6 +1,8 @@
 package dev.reckoner.cli;
 
 import dev.reckoner.improve.AdapterTraining;
+import dev.reckoner.improve.AdapterTraining.Phase;
+import dev.reckoner.improve.AdapterTraining.PhaseResult;
 import dev.reckoner.improve.AdapterTraining.Trained;
 import dev.reckoner.improve.ImprovementService;
 import dev.reckoner.improve.TrainingRun;
@@ -8,11 +10,11 @@ import dev.reckoner.inference.BundledModel;
 import dev.reckoner.tensor.backends.Backends;
 import dev.reckoner.tuning.Outcome;
 import dev.reckoner.tuning.Recipe;
-import dev.reckoner.tuning.StepMetrics;
-import dev.reckoner.tuning.TrainingListener;
+import dev.reckoner.tuning.TrainingDivergedException;
 import io.quarkus.runtime.QuarkusApplication;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -29,7 +31,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Trains an adapter on every validated chain, compares it with the one that serves, and lets"
           + " it serve if it passes the gate.",
-      "With --data: trains an adapter on a file and writes it to --out, no database needed.",
+      "With --data: trains an adapter on a file and writes it to --out, no database needed. When"
+          + " stopped (SIGTERM, Ctrl-C) it finishes the step and saves.",
       "Exit codes: 0 passed or written, 1 an error, 3 refused by the gate."
     })
 final class TrainCommand implements Callable<Integer> {
@@ -47,7 +50,9 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--data",
       paramLabel = "FILE",
-      description = "Train on this file: JSON Lines of {\"messages\": [...]}.")
+      description =
+          "Train on this file: JSON Lines of {\"messages\": [...]}, or with objective dpo in the"
+              + " recipe of preference pairs, as the DPO export writes them.")
   Path data;
 
   @Option(
@@ -59,7 +64,9 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--out",
       paramLabel = "DIR",
-      description = "Where --data writes metrics, checkpoint and DIR/adapter.")
+      description =
+          "Where --data writes metrics, checkpoint and DIR/adapter (DIR/model with mode full); a"
+              + " run that was stopped goes on from its checkpoint.")
   Path out;
 
   @Option(
@@ -136,36 +143,47 @@ final class TrainCommand implements Callable<Integer> {
             ? where.server.model
             : BundledModel.directory(where.server.dataDirectory().resolve("model-cache"));
     Recipe chosen = recipe == null ? Recipe.defaults() : Recipe.read(recipe);
-    try (Progress progress = new Progress(System.err, false)) {
+    try (GracefulStop stop = new GracefulStop();
+        Progress progress = new Progress(System.err, false)) {
       progress.phase("loading");
-      TrainingListener bar =
-          new TrainingListener() {
-            private boolean begun;
-
-            @Override
-            public void step(StepMetrics m) {
-              if (!begun) {
-                progress.phase("training", m.steps());
-                begun = true;
-              }
-              progress.at(m.step());
-            }
-          };
       Trained trained =
-          AdapterTraining.train(model, Backends.open(backend), chosen, data, out, "adapter", bar);
+          AdapterTraining.train(
+              model,
+              Backends.open(backend),
+              List.of(new Phase(chosen, data, out)),
+              out,
+              chosen.mode() == Recipe.Mode.FULL ? "model" : "adapter",
+              new TrainingProgress(progress, stop::requested));
       progress.close();
-      Outcome outcome = trained.outcome();
-      System.out.printf(
-          Locale.ROOT,
-          "%s: %d samples (%d too long), %d steps, loss %.4f, on %s%n",
-          trained.adapter(),
-          trained.samples(),
-          trained.tooLong(),
-          outcome.steps(),
-          outcome.trainingLoss(),
-          trained.backend());
+      System.out.println(summary(trained));
+    } catch (TrainingDivergedException e) {
+      throw new UserException(
+          e.keptStep() == 0 ? e.getMessage() : e.getMessage() + "; they are in " + out, e);
     }
     return 0;
+  }
+
+  private static String summary(Trained trained) {
+    PhaseResult phase = trained.phases().getLast();
+    Outcome outcome = phase.outcome();
+    if (outcome.end() == Outcome.End.INTERRUPTED) {
+      return "stopped after step %d; the same command goes on from there"
+          .formatted(outcome.steps());
+    }
+    return String.format(
+        Locale.ROOT,
+        "%s: %d %s (%d too long), %d steps%s, loss %.4f%s, on %s",
+        trained.adapter(),
+        phase.examples(),
+        phase.objective() == Recipe.Objective.DPO ? "pairs" : "samples",
+        phase.tooLong(),
+        outcome.steps(),
+        outcome.end() == Outcome.End.STOPPED_EARLY ? " (stopped early)" : "",
+        outcome.trainingLoss(),
+        Double.isNaN(outcome.heldOutLoss())
+            ? ""
+            : String.format(Locale.ROOT, ", best held out %.4f", outcome.heldOutLoss()),
+        trained.backend());
   }
 
   private static void pause() {

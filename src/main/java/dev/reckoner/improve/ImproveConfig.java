@@ -16,6 +16,16 @@ public interface ImproveConfig {
   /** The training recipe; without it the one that ships with the program. */
   Optional<Path> recipe();
 
+  /**
+   * With at least so many preference pairs a run goes on with them after it has imitated; a pair is
+   * a corrected chain.
+   */
+  @WithDefault("40")
+  int preferencesFrom();
+
+  /** The recipe for the pairs; without it the one that ships with the program. */
+  Optional<Path> preferenceRecipe();
+
   /** The gate's rules; without it {@code evaluation/gates.yaml} as shipped. */
   Optional<Path> gates();
 

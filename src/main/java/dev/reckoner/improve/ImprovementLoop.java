@@ -9,6 +9,8 @@ import dev.reckoner.evaluation.Measurement;
 import dev.reckoner.evaluation.ReasonerSolver;
 import dev.reckoner.evaluation.Suite;
 import dev.reckoner.gemma.LoraAdapter;
+import dev.reckoner.improve.AdapterTraining.Phase;
+import dev.reckoner.improve.AdapterTraining.PhaseResult;
 import dev.reckoner.improve.AdapterTraining.Trained;
 import dev.reckoner.improve.Datasets.Split;
 import dev.reckoner.improve.TrainingRun.Status;
@@ -116,12 +118,14 @@ class ImprovementLoop {
   private Trained train(TrainingRun run, Split split, BooleanSupplier stopping) {
     UUID id = run.id();
     Path out = directories.dataDir().resolve("runs").resolve(id.toString());
-    Path data =
-        directories
-            .dataDir()
-            .resolve("datasets")
-            .resolve(split.dataset().hash())
-            .resolve(Dataset.TRAIN);
+    Path data = directories.dataDir().resolve("datasets").resolve(split.dataset().hash());
+    List<Phase> phases = new ArrayList<>();
+    phases.add(new Phase(recipe(), data.resolve(Dataset.TRAIN), out));
+    if (split.dataset().count("preferences") >= config.preferencesFrom()) {
+      phases.add(
+          new Phase(
+              preferenceRecipe(), data.resolve(Dataset.PREFERENCES), out.resolve("preferences")));
+    }
     TrainingListener listener =
         new TrainingListener() {
           @Override
@@ -135,7 +139,7 @@ class ImprovementLoop {
           }
         };
     return AdapterTraining.train(
-        serving.directory(), serving.openBackend(), recipe(), data, out, adapterId(run), listener);
+        serving.directory(), serving.openBackend(), phases, out, adapterId(run), listener);
   }
 
   private void judge(TrainingRun run, Split split, Trained trained)
@@ -252,11 +256,21 @@ class ImprovementLoop {
     evidence.set("checks", CanonicalJson.MAPPER.valueToTree(verdict.checks()));
     evidence.set("notes", CanonicalJson.MAPPER.valueToTree(verdict.notes()));
     ObjectNode training = evidence.putObject("training");
-    training.put("samples", trained.samples());
-    training.put("tooLong", trained.tooLong());
-    training.put("steps", trained.outcome().steps());
-    training.put("loss", trained.outcome().trainingLoss());
+    PhaseResult imitation = trained.phases().getFirst();
+    training.put("samples", imitation.examples());
+    training.put("tooLong", imitation.tooLong());
+    training.put("steps", imitation.outcome().steps());
+    training.put("loss", imitation.outcome().trainingLoss());
     training.put("backend", trained.backend());
+    if (trained.phases().size() > 1) {
+      PhaseResult preferences = trained.phases().getLast();
+      training
+          .putObject("preferences")
+          .put("pairs", preferences.examples())
+          .put("tooLong", preferences.tooLong())
+          .put("steps", preferences.outcome().steps())
+          .put("loss", preferences.outcome().trainingLoss());
+    }
     return evidence;
   }
 
@@ -265,11 +279,18 @@ class ImprovementLoop {
   }
 
   Recipe recipe() {
-    return config.recipe().map(Recipe::read).orElseGet(ImprovementLoop::bundledRecipe);
+    return config.recipe().map(Recipe::read).orElseGet(() -> bundledRecipe("improve.yaml"));
   }
 
-  private static Recipe bundledRecipe() {
-    try (InputStream in = ImprovementLoop.class.getResourceAsStream("/recipes/improve.yaml")) {
+  private Recipe preferenceRecipe() {
+    return config
+        .preferenceRecipe()
+        .map(Recipe::read)
+        .orElseGet(() -> bundledRecipe("improve-dpo.yaml"));
+  }
+
+  private static Recipe bundledRecipe(String name) {
+    try (InputStream in = ImprovementLoop.class.getResourceAsStream("/recipes/" + name)) {
       return Recipe.parse(new String(in.readAllBytes(), StandardCharsets.UTF_8));
     } catch (IOException e) {
       throw new ImprovementException("the bundled recipe cannot be read", e);

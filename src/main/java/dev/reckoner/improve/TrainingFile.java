@@ -86,8 +86,18 @@ public record TrainingFile(List<Sample> samples, int tooLong) {
     if (!node.path("messages").isArray() || node.get("messages").isEmpty()) {
       throw new IllegalArgumentException("a sample has \"messages\" or \"text\"");
     }
+    TokenizedChat chat = tokenizer.chatForTraining(turns(node.get("messages")));
+    Sample sample = new Sample(chat.tokens(), chat.supervised());
+    if (sample.targets() == 0) {
+      throw new IllegalArgumentException("no message of the assistant, so nothing to learn");
+    }
+    return sample;
+  }
+
+  /** Chat messages of {@code [{"role", "content"}]}. */
+  static List<ChatMessage> turns(JsonNode messages) {
     List<ChatMessage> turns = new ArrayList<>();
-    for (JsonNode message : node.get("messages")) {
+    for (JsonNode message : messages) {
       String content = message.path("content").asText();
       turns.add(
           switch (message.path("role").asText()) {
@@ -97,7 +107,6 @@ public record TrainingFile(List<Sample> samples, int tooLong) {
             case String role -> throw new IllegalArgumentException("unknown role \"" + role + "\"");
           });
     }
-    TokenizedChat chat = tokenizer.chatForTraining(turns);
-    return new Sample(chat.tokens(), chat.supervised());
+    return turns;
   }
 }

@@ -1,7 +1,9 @@
 package dev.reckoner.improve;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.reckoner.agent.AdapterSlot;
 import dev.reckoner.agent.ModelConfig;
 import dev.reckoner.agent.ServingModel;
@@ -14,6 +16,7 @@ import io.smallrye.config.SmallRyeConfigBuilder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -46,7 +49,8 @@ class ImprovementLoopTest {
       cite a = 120 USD million @ r1c1
       cite b = 100 USD million @ r1c2
       compute c = (a - b) / b as % = 20 %
-      conclude c = 20 %""";
+      conclude c = 20 %\
+      """;
 
   private static final String LENIENT =
       """
@@ -273,6 +277,49 @@ class ImprovementLoopTest {
     assertThat(ended.status()).isEqualTo(Status.CANCELLED);
     assertThat(ended.step()).isEqualTo(7);
     assertThat(registry.all()).isEmpty();
+  }
+
+  @Test
+  void preferencesFollowWhenThereAreEnoughAndBothPhasesGoOnWhereTheyStopped() throws Exception {
+    steps(8);
+    settings = new HashMap<>(settings);
+    settings.put("reckoner.improve.preferences-from", "1");
+    settings.put(
+        "reckoner.improve.preference-recipe",
+        Files.writeString(
+                directory.resolve("dpo.yaml"), "objective: dpo\nbeta: 0.1\n" + RECIPE.formatted(6))
+            .toString());
+    correct(EVIDENCE, CORRECTED);
+    TrainingRun whole = train(false);
+    assertThat(whole.status()).as(whole.message()).isEqualTo(Status.PASSED);
+    assertThat(whole.step()).isEqualTo(14);
+    assertThat(runs.losses(whole.id())).hasSize(14);
+    // DPO begins at ln 2, wherever imitation had come to.
+    assertThat(runs.losses(whole.id()).get(8).loss()).isCloseTo(Math.log(2), within(1e-4));
+    JsonNode training = registry.find(whole.adapterId()).orElseThrow().gate().path("training");
+    assertThat(training.path("samples").asInt()).isEqualTo(1);
+    assertThat(training.path("preferences").path("pairs").asInt()).isEqualTo(1);
+    assertThat(training.path("preferences").path("steps").asInt()).isEqualTo(6);
+
+    TrainingRun queued = runs.queue("{}", false, "olga");
+    TrainingRun run = runs.claim("worker").orElseThrow();
+    for (int stop : new int[] {3, 8, 11}) {
+      loop().execute(run, () -> runs.losses(run.id()).size() >= stop);
+      assertThat(runs.find(run.id()).orElseThrow().status()).isEqualTo(Status.TRAINING);
+    }
+    assertThat(runs.losses(run.id())).hasSize(11);
+    loop().execute(run, () -> false);
+    TrainingRun ended = runs.find(queued.id()).orElseThrow();
+    assertThat(ended.status()).as(ended.message()).isEqualTo(Status.PASSED);
+    assertThat(weights(ended)).hasSameBinaryContentAs(weights(whole));
+  }
+
+  private Path weights(TrainingRun run) {
+    return directory
+        .resolve("data/runs")
+        .resolve(run.id().toString())
+        .resolve(run.adapterId())
+        .resolve(AdapterFiles.WEIGHTS);
   }
 
   private TrainingRun train(boolean promote) {

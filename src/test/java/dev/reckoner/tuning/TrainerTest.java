@@ -9,13 +9,17 @@ import dev.reckoner.gemma.GemmaConfig;
 import dev.reckoner.gemma.LoraAdapter;
 import dev.reckoner.tensor.DType;
 import dev.reckoner.tensor.Precision;
+import dev.reckoner.tensor.SafetensorsFile;
 import dev.reckoner.tensor.cpu.CpuBackend;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -148,15 +152,107 @@ class TrainerTest {
   }
 
   @Test
-  void divergenceStopsTheRunAndSaysWhatToDo() {
+  void anEarlyStopKeepsTheBestEvaluation() throws IOException {
+    Recipe recipe =
+        recipe(
+            """
+            mode: full
+            dropout: 0
+            schedule: constant
+            maxSteps: 400
+            evaluateEvery: 2
+            patience: 3
+            """);
+    // What is held out follows another rule, so that learning the samples makes it worse.
+    List<Sample> heldOut =
+        samples(10, 77).stream()
+            .map(
+                s ->
+                    new Sample(IntStream.of(s.tokens()).map(t -> 60 - t).toArray(), s.supervised()))
+            .toList();
+    try (CpuBackend backend = CpuBackend.open(2);
+        Gemma3 model = Gemma3.randomTrainable(CONFIG, backend, 3);
+        Trainer trainer = new Trainer(model, null, recipe)) {
+      List<Double> losses = new ArrayList<>();
+      TrainingListener listener =
+          new TrainingListener() {
+            @Override
+            public void evaluated(long step, double loss, boolean best) {
+              losses.add(loss);
+            }
+          };
+      Outcome outcome = trainer.run(samples(30, 1), heldOut, dir, listener);
+      assertThat(outcome.end()).isEqualTo(Outcome.End.STOPPED_EARLY);
+      assertThat(outcome.steps()).isEqualTo(2L * losses.size()).isLessThan(400);
+      int best = losses.indexOf(Collections.min(losses));
+      assertThat(best).isEqualTo(losses.size() - 4);
+      assertThat(trainer.evaluate(heldOut)).isEqualTo(losses.get(best));
+    }
+  }
+
+  @Test
+  void aGradientThatIsNotFiniteStopsTheRunAndSaysWhatToDo() {
+    String explosive = "learningRate: 1e30\nclip: 0\n";
     try (CpuBackend backend = CpuBackend.open(1)) {
+      assertThatThrownBy(
+              () -> train(backend, recipe(explosive), samples(9, 1), dir.resolve("1"), SILENT))
+          .isInstanceOfSatisfying(
+              TrainingDivergedException.class, e -> assertThat(e.keptStep()).isZero())
+          .hasMessageContainingAll("step 2", "lower learningRate");
       assertThatThrownBy(
               () ->
                   train(
-                      backend, recipe("learningRate: 1e30\nclip: 0\n"), samples(9, 1), dir, SILENT))
-          .isInstanceOf(TrainingDivergedException.class)
-          .hasMessageContaining("learningRate");
+                      backend,
+                      recipe(explosive + "checkpointEvery: 1\n"),
+                      samples(9, 1),
+                      dir.resolve("2"),
+                      SILENT))
+          .isInstanceOfSatisfying(
+              TrainingDivergedException.class, e -> assertThat(e.keptStep()).isEqualTo(1))
+          .hasMessageContaining("the parameters of step 1 are kept");
     }
+  }
+
+  @Test
+  void aLossThatLeavesStopsTheRunAtTheLastGoodParameters() {
+    String explosive =
+        "mode: full\ndropout: 0\nlearningRate: 30\nschedule: constant\nclip: 0\nmaxSteps: 50\n";
+    try (CpuBackend backend = CpuBackend.open(1)) {
+      assertKept(backend, recipe(explosive + "checkpointEvery: 1\n"), List.of(), "checkpoint");
+      assertKept(backend, recipe(explosive + "evaluateEvery: 1\n"), samples(5, 7), "best");
+    }
+  }
+
+  private void assertKept(CpuBackend backend, Recipe recipe, List<Sample> heldOut, String file) {
+    try (Gemma3 model = Gemma3.randomTrainable(CONFIG, backend, 3);
+        Trainer trainer = new Trainer(model, null, recipe)) {
+      Path out = dir.resolve(file);
+      assertThatThrownBy(() -> trainer.run(samples(30, 1), heldOut, out, SILENT))
+          .isInstanceOfSatisfying(
+              TrainingDivergedException.class, e -> assertThat(e.keptStep()).isPositive())
+          .hasMessageContaining("the loss rose from");
+      float[] now = new float[model.parameters().size()];
+      backend.download(model.parameters().values(), now);
+      try (SafetensorsFile kept = SafetensorsFile.open(out.resolve(file + ".safetensors"))) {
+        assertThat(now).isEqualTo(kept.get("parameters").values(now.length));
+      }
+    }
+  }
+
+  @Test
+  void noPromptIsBothTrainedOnAndHeldOut() {
+    List<Sample> all = new ArrayList<>();
+    for (int i = 0; i < 60; i++) {
+      all.add(new Sample(new int[] {i / 3, 1, i}, new boolean[] {false, false, true}));
+    }
+    Division<Sample> division = Division.of(all, recipe("heldOut: 0.1\n"));
+    assertThat(division.heldOut()).hasSize(6);
+    assertThat(division.training()).hasSize(54);
+    assertThat(division.training().stream().map(s -> s.tokens()[0]))
+        .doesNotContainAnyElementsOf(division.heldOut().stream().map(s -> s.tokens()[0]).toList());
+    assertThat(Division.of(all, recipe("heldOut: 0.1\n"))).isEqualTo(division);
+    assertThat(Division.of(all, recipe("heldOut: 0.1\nseed: 2\n"))).isNotEqualTo(division);
+    assertThat(Division.of(all, recipe("")).training()).isEqualTo(all);
   }
 
   @Test
@@ -180,6 +276,21 @@ class TrainerTest {
         .isInstanceOf(RecipeException.class)
         .hasMessageContaining("accumulation");
     assertThat(Recipe.parse(Recipe.defaults().toYaml())).isEqualTo(Recipe.defaults());
+  }
+
+  @Test
+  void theRecipesThatShipAreRead() throws IOException {
+    try (Stream<Path> files = Files.walk(Path.of("training"))) {
+      List<Recipe> recipes =
+          files.filter(file -> file.toString().endsWith(".yaml")).map(Recipe::read).toList();
+      assertThat(recipes).anyMatch(r -> r.objective() == Recipe.Objective.DPO);
+    }
+    Path bundled = Path.of("src/main/resources/recipes");
+    Recipe imitation = Recipe.read(bundled.resolve("improve.yaml"));
+    Recipe preferences = Recipe.read(bundled.resolve("improve-dpo.yaml"));
+    assertThat(preferences.objective()).isEqualTo(Recipe.Objective.DPO);
+    assertThat(preferences.lora()).isEqualTo(imitation.lora());
+    assertThat(preferences.mode()).isEqualTo(imitation.mode());
   }
 
   @Test
