@@ -1,12 +1,15 @@
 package dev.reckoner.evaluation;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 
 /**
  * Percentile bootstrap of a ratio of sums, seeded, so that the same outcomes give the same
@@ -61,6 +64,44 @@ record Bootstrap(int resamples, long seed) {
         s -> s[2] / s[3] - s[0] / s[1]);
   }
 
+  /**
+   * A statistic of items that is no ratio of sums, with its interval.
+   *
+   * @param statistic of items, which may occur several times; NaN where they say nothing
+   */
+  <T> Interval of(List<T> items, Function<T, String> group, ToDoubleFunction<List<T>> statistic) {
+    List<List<T>> groups =
+        List.copyOf(
+            items.stream()
+                .collect(Collectors.groupingBy(group, LinkedHashMap::new, Collectors.toList()))
+                .values());
+    double estimate = items.isEmpty() ? Double.NaN : statistic.applyAsDouble(items);
+    if (Double.isNaN(estimate)) {
+      return Interval.NOTHING;
+    }
+    SplittableRandom random = new SplittableRandom(seed);
+    double[] drawn = new double[resamples];
+    int kept = 0;
+    for (int r = 0; r < resamples; r++) {
+      List<T> draw = new ArrayList<>(items.size());
+      for (int i = 0; i < groups.size(); i++) {
+        draw.addAll(groups.get(random.nextInt(groups.size())));
+      }
+      double value = statistic.applyAsDouble(draw);
+      if (!Double.isNaN(value)) {
+        drawn[kept++] = value;
+      }
+    }
+    return percentiles(estimate, drawn, kept);
+  }
+
+  /** Between the 2.5th and the 97.5th percentile of the first {@code kept} values. */
+  private static Interval percentiles(double estimate, double[] drawn, int kept) {
+    double[] sorted = Arrays.copyOf(drawn, kept);
+    Arrays.sort(sorted);
+    return new Interval(estimate, quantile(sorted, 0.025), quantile(sorted, 0.975));
+  }
+
   /** One row of sums for each group, in the order in which the groups first occur. */
   private static <T> double[][] sums(
       List<T> items, Function<T, String> group, List<ToDoubleFunction<T>> columns) {
@@ -101,10 +142,7 @@ record Bootstrap(int resamples, long seed) {
         drawn[kept++] = value;
       }
     }
-    double[] sorted = Arrays.copyOf(drawn, kept);
-    Arrays.sort(sorted);
-    return new Interval(
-        statistic.applyAsDouble(all), quantile(sorted, 0.025), quantile(sorted, 0.975));
+    return percentiles(statistic.applyAsDouble(all), drawn, kept);
   }
 
   private static void add(double[] sum, double[] row) {

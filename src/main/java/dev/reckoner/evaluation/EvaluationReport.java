@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 
 /** Results as JSON for programs and as Markdown for people. */
 public final class EvaluationReport {
@@ -29,8 +30,8 @@ public final class EvaluationReport {
     ObjectNode slices = node.putObject("slices");
     m.slices().forEach((name, interval) -> slices.set(name, interval(interval)));
     ObjectNode calibration = node.putObject("calibration");
-    number(calibration, "expectedError", m.calibration().expectedError());
-    number(calibration, "auroc", m.calibration().auroc());
+    calibration.set("expectedError", interval(m.calibration().expectedError()));
+    calibration.set("auroc", interval(m.calibration().auroc()));
     calibration.set("bins", JSON.valueToTree(m.calibration().bins()));
     if (withGrades) {
       node.set("grades", JSON.valueToTree(m.grades()));
@@ -86,14 +87,9 @@ public final class EvaluationReport {
         differences.forEach(
             c -> out.append(' ').append(signed(metric, c.difference(metric))).append(" |"));
       }
-      out.append("\n| calibration error, AUROC |");
-      columns.forEach(
-          m ->
-              out.append(' ')
-                  .append(plain(m.calibration().expectedError()))
-                  .append(", ")
-                  .append(plain(m.calibration().auroc()))
-                  .append(" |"));
+      row(out, "expected calibration error", columns, c -> c.calibration().expectedError());
+      differences.forEach(c -> out.append(" |"));
+      row(out, "AUROC of confidence", columns, c -> c.calibration().auroc());
       differences.forEach(c -> out.append(" |"));
       out.append("\n\n");
       for (Comparison c : differences) {
@@ -152,7 +148,18 @@ public final class EvaluationReport {
         Locale.ROOT, "%+.2f [%+.2f, %+.2f]", f * i.estimate(), f * i.low(), f * i.high());
   }
 
-  private static String plain(double value) {
-    return Double.isFinite(value) ? String.format(Locale.ROOT, "%.3f", value) : "–";
+  private static void row(
+      StringBuilder out,
+      String name,
+      List<Measurement> columns,
+      Function<Measurement, Interval> of) {
+    out.append("\n| ").append(name).append(" |");
+    columns.forEach(m -> out.append(' ').append(plain(of.apply(m))).append(" |"));
+  }
+
+  private static String plain(Interval i) {
+    return i.defined()
+        ? String.format(Locale.ROOT, "%.3f [%.3f, %.3f]", i.estimate(), i.low(), i.high())
+        : "–";
   }
 }

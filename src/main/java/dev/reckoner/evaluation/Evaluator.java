@@ -39,7 +39,7 @@ public record Evaluator(int inFlight) {
                   () -> {
                     try {
                       Solution solution = solver.solve(problem.evidence());
-                      return grader.grade(problem, solution);
+                      return grader.grade(problem, suite.chains().get(problem.id()), solution);
                     } finally {
                       permits.release();
                       progress.accept(done.incrementAndGet());

@@ -19,6 +19,9 @@ package dev.reckoner.evaluation;
  * @param wrongFigures those of them that failed verification
  * @param unitErrors steps whose unit or scale is wrong
  * @param wrongArithmetic steps that compute something else than they say
+ * @param goldSteps steps of the gold chain that cite or compute; 0 where none is known
+ * @param goldStepsFound those of them that the chain has as well, see {@link Derivation}
+ * @param programRight whether the chain concludes what the gold chain does, whatever the figures
  * @param confidence 0..1
  * @param tokens generated
  * @param seconds in the model
@@ -41,6 +44,9 @@ public record Grade(
     int wrongFigures,
     int unitErrors,
     int wrongArithmetic,
+    int goldSteps,
+    int goldStepsFound,
+    boolean programRight,
     double confidence,
     int tokens,
     double seconds,

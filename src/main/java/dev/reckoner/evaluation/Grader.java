@@ -37,8 +37,17 @@ public final class Grader {
 
   private final Verifier verifier = new Verifier();
 
-  /** The grade of a solution. */
+  /** The grade of a solution to a problem without a gold chain. */
   public Grade grade(Problem problem, Solution solution) {
+    return grade(problem, null, solution);
+  }
+
+  /**
+   * The grade of a solution.
+   *
+   * @param goldChain what its steps are compared with; {@code null} where there is none
+   */
+  public Grade grade(Problem problem, Chain goldChain, Solution solution) {
     Gold gold = problem.gold();
     Chain chain = solution.chain();
     Outcome answer =
@@ -69,6 +78,8 @@ public final class Grader {
         }
       }
     }
+    Derivation wanted = goldChain == null ? null : Derivation.of(goldChain);
+    Derivation found = wanted == null || chain == null ? null : Derivation.of(chain);
     return new Grade(
         problem.id(),
         problem.group(),
@@ -89,6 +100,9 @@ public final class Grader {
         wrong,
         unitErrors,
         wrongArithmetic,
+        wanted == null ? 0 : wanted.size(),
+        found == null ? 0 : wanted.foundIn(found),
+        found != null && answer != null && wanted.concludesAs(found),
         solution.confidence(),
         solution.tokens(),
         solution.took().toNanos() / 1e9,

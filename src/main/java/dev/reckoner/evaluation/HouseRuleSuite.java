@@ -1,7 +1,6 @@
 package dev.reckoner.evaluation;
 
 import dev.reckoner.corpus.HouseRule;
-import dev.reckoner.corpus.SyntheticGenerator.Solved;
 
 /**
  * Whether a convention of the house, told only by corrections, was learned: the held-out problems
@@ -21,7 +20,6 @@ public final class HouseRuleSuite {
 
   /** The first problems of a seed. */
   public static Suite of(String pack, long seed, int problems) {
-    return Suite.of(
-        NAME, new HouseRule(pack).heldOut(seed, problems).stream().map(Solved::problem).toList());
+    return SyntheticSuite.of(NAME, new HouseRule(pack).heldOut(seed, problems));
   }
 }

@@ -44,7 +44,7 @@ public record Measurement(
         Calibration.of(
             grades.stream()
                 .filter(g -> g.failure() == null)
-                .map(g -> new Calibration.Item(g.confidence(), g.correct()))
+                .map(g -> new Calibration.Item(g.group(), g.confidence(), g.correct()))
                 .toList());
     return new Measurement(
         suite.name(), suite.version(), model, metrics, slices, calibration, List.copyOf(grades));

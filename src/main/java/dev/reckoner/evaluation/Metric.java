@@ -8,6 +8,14 @@ public enum Metric {
   /** Of the problems whose evidence has an answer: those answered right. */
   EXECUTION_ACCURACY(
       "execution accuracy", true, g -> is(g.answerable() && g.correct()), g -> is(g.answerable())),
+  /** Of the problems with a gold chain: those where the chain computes the same of any figures. */
+  PROGRAM_ACCURACY(
+      "program accuracy",
+      true,
+      g -> is(g.goldSteps() > 0 && g.programRight()),
+      g -> is(g.goldSteps() > 0)),
+  /** Of the steps of gold chains that cite or compute: those that the chain has too. */
+  STEP_ACCURACY("step accuracy", true, Grade::goldStepsFound, Grade::goldSteps),
   /** Chains that conclude and whose every step passed. */
   VERIFIED_CHAINS("fully verified chains", true, g -> is(g.verified()), g -> 1),
   /** Of the cited figures: those that are where the chain says. */
@@ -24,6 +32,12 @@ public enum Metric {
       true,
       g -> is(!g.answerable() && g.abstained()),
       g -> is(!g.answerable())),
+  /** Of the chains that say that the evidence does not say: those that are right to. */
+  ABSTENTION_PRECISION(
+      "precision of abstention",
+      true,
+      g -> is(!g.answerable() && g.abstained()),
+      g -> is(g.abstained())),
   /** Of the problems whose evidence has an answer: those where the chain says that it does not. */
   FALSE_ABSTENTION(
       "abstention on answerable",

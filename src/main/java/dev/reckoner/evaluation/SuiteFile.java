@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.reckoner.corpus.Gold;
 import dev.reckoner.corpus.Problem;
 import dev.reckoner.corpus.Support;
+import dev.reckoner.reasoning.Chain;
+import dev.reckoner.reasoning.ChainSyntaxException;
 import dev.reckoner.reasoning.Evidence;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
@@ -15,12 +17,15 @@ import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A suite as JSON Lines, one problem a line: {@code id}, {@code group}, {@code origin}, {@code
  * evidence} and {@code gold}, which is {@code {"number": "20.96", "unit": "%", "scale": ""}},
- * {@code {"text": ["yes"]}} or {@code {"unanswerable": true}}.
+ * {@code {"text": ["yes"]}} or {@code {"unanswerable": true}}; and {@code chain}, the gold chain's
+ * text, where there is one.
  */
 public final class SuiteFile {
 
@@ -53,24 +58,39 @@ public final class SuiteFile {
 
   static Suite read(String name, BufferedReader reader) throws IOException {
     List<Problem> problems = new ArrayList<>();
+    Map<String, Chain> chains = new HashMap<>();
     int number = 0;
     for (String line = reader.readLine(); line != null; line = reader.readLine()) {
       number++;
       if (!line.isBlank()) {
         try {
-          problems.add(problem(JSON.readTree(line)));
-        } catch (JsonProcessingException | IllegalArgumentException e) {
+          JsonNode node = JSON.readTree(line);
+          problems.add(problem(node));
+          if (node.has("chain")) {
+            chains.put(problems.getLast().id(), Chain.parse(text(node, "chain")));
+          }
+        } catch (JsonProcessingException | IllegalArgumentException | ChainSyntaxException e) {
           String reason =
               e instanceof JsonProcessingException j ? j.getOriginalMessage() : e.getMessage();
           throw new SuiteException("suite " + name + ", line " + number + ": " + reason, e);
         }
       }
     }
-    return Suite.of(name, problems);
+    return Suite.of(name, problems, chains);
+  }
+
+  /** Writes what {@link #read} reads; gold chains are made of the problems' programs. */
+  public static void write(Path file, List<Problem> problems) throws IOException {
+    write(file, problems, Suite.chains(problems));
   }
 
   /** Writes what {@link #read} reads. */
-  public static void write(Path file, List<Problem> problems) throws IOException {
+  public static void write(Path file, Suite suite) throws IOException {
+    write(file, suite.problems(), suite.chains());
+  }
+
+  private static void write(Path file, List<Problem> problems, Map<String, Chain> chains)
+      throws IOException {
     try (BufferedWriter writer = Files.newBufferedWriter(file)) {
       for (Problem problem : problems) {
         ObjectNode node = JSON.createObjectNode();
@@ -79,6 +99,9 @@ public final class SuiteFile {
         node.put("origin", problem.origin());
         node.set("evidence", JSON.valueToTree(problem.evidence()));
         node.set("gold", gold(problem.gold()));
+        if (chains.containsKey(problem.id())) {
+          node.put("chain", chains.get(problem.id()).text());
+        }
         writer.write(JSON.writeValueAsString(node));
         writer.newLine();
       }

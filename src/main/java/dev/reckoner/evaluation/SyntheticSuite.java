@@ -1,8 +1,9 @@
 package dev.reckoner.evaluation;
 
-import dev.reckoner.corpus.Problem;
 import dev.reckoner.corpus.SyntheticGenerator;
+import dev.reckoner.corpus.SyntheticGenerator.Solved;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /** Problems in wordings and with names that no training problem has, made from a seed. */
@@ -19,8 +20,14 @@ public final class SyntheticSuite {
   public static Suite of(String pack, long seed, int problems) {
     SyntheticGenerator generator =
         new SyntheticGenerator(pack, seed, SyntheticGenerator.Split.HELD_OUT);
-    List<Problem> all =
-        IntStream.range(0, problems).mapToObj(n -> generator.problem(n).problem()).toList();
-    return Suite.of(NAME, all);
+    return of(NAME, IntStream.range(0, problems).mapToObj(generator::problem).toList());
+  }
+
+  /** A suite of problems whose chains are known. */
+  static Suite of(String name, List<Solved> solved) {
+    return Suite.of(
+        name,
+        solved.stream().map(Solved::problem).toList(),
+        solved.stream().collect(Collectors.toMap(s -> s.problem().id(), Solved::chain)));
   }
 }

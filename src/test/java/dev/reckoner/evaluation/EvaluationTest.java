@@ -43,7 +43,8 @@ class EvaluationTest {
       cite a = 1,200 USD million @ r1c1
       cite b = 1,000 USD million @ r1c2
       compute c = (a - b) / b as %% = %s
-      conclude c = %s""";
+      conclude c = %s\
+      """;
 
   @ParameterizedTest
   @CsvSource({
@@ -112,7 +113,8 @@ class EvaluationTest {
             cite a = 1,200 USD million @ r1c1
             cite b = 1,100 USD million @ r1c2
             compute c = (a - b) / b as % = 9.5 %
-            conclude c = 9.5 %""");
+            conclude c = 9.5 %\
+            """);
     Grade grade = new Grader().grade(problem("p", percent("20")), invented);
     assertThat(grade.cited()).isEqualTo(2);
     assertThat(grade.grounded()).isEqualTo(1);
@@ -126,6 +128,76 @@ class EvaluationTest {
     assertThat(clean.verified()).isTrue();
     assertThat(clean.wrongFigures()).isZero();
     assertThat(clean.correct()).isTrue();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    // expression over a = 1,200 (r1c1), b = 1,000 (r1c2), c = 300 (r2c1); right, gold steps found
+    "(a - b) / b as %, true, 3",
+    "(a / b - 1) as %, true, 3", // another way to the same
+    "(a - b) / b, true, 3", // as a ratio
+    "a / b - 1, true, 3",
+    "(b - a) / b as %, false, 2", // the wrong sign
+    "(a - b) / a as %, false, 2",
+    "(a - c) / c as %, false, 2", // another figure
+    "1 / 5 as %, false, 2", // right here, and for no other figures
+  })
+  void aProgramIsRightIfItComesToTheSameOfAnyFigures(String expression, boolean right, int found)
+      throws Exception {
+    Chain gold = Chain.parse(GROWTH.formatted("20 %", "20 %"));
+    Chain answer =
+        Chain.parse(
+            dev.reckoner.reasoning.Recalculation.of(
+                """
+                cite a = 1,200 USD million @ r1c1
+                cite b = 1,000 USD million @ r1c2
+                cite c = 300 USD million @ r2c1
+                compute d = %s
+                conclude d\
+                """
+                    .formatted(expression)));
+    Grade grade =
+        new Grader()
+            .grade(
+                problem("p", percent("20")),
+                gold,
+                new Solution(answer, null, 0.9, 7, Duration.ofMillis(20)));
+    assertThat(grade.goldSteps()).isEqualTo(3);
+    assertThat(grade.programRight()).isEqualTo(right);
+    assertThat(grade.goldStepsFound()).isEqualTo(found);
+  }
+
+  @Test
+  void programsAreComparedWhereAGoldChainIsKnownAndNowhereElse() throws Exception {
+    Suite plain = suite(40);
+    Chain gold = Chain.parse(GROWTH.formatted("20 %", "20 %"));
+    Suite known = Suite.of("test", plain.problems(), Map.of("p0", gold, "p30", gold));
+    assertThat(known.version()).isEqualTo(plain.version());
+    Evaluator evaluator = new Evaluator(2);
+    Measurement m = evaluator.measure(known, "m", solverRightBelow(20), done -> {});
+    assertThat(m.metric(Metric.PROGRAM_ACCURACY).estimate()).isEqualTo(0.5);
+    // The second has both figures and another quotient.
+    assertThat(m.metric(Metric.STEP_ACCURACY).estimate()).isEqualTo(5 / 6.0);
+    assertThat(
+            evaluator
+                .measure(plain, "m", solverRightBelow(20), done -> {})
+                .metric(Metric.PROGRAM_ACCURACY)
+                .defined())
+        .isFalse();
+  }
+
+  @Test
+  void abstentionHasPrecisionAndRecall() throws InterruptedException {
+    // Every fifth of 40 has no answer. Abstains on the first 20: four of them rightly.
+    Solver shy =
+        evidence ->
+            Integer.parseInt(evidence.title().substring(1)) < 20
+                ? solution("conclude not stated")
+                : solution(GROWTH.formatted("20 %", "20 %"));
+    Measurement m = new Evaluator(2).measure(suite(40), "m", shy, done -> {});
+    assertThat(m.metric(Metric.ABSTENTION).estimate()).isEqualTo(4 / 8.0);
+    assertThat(m.metric(Metric.ABSTENTION_PRECISION).estimate()).isEqualTo(4 / 20.0);
+    assertThat(m.metric(Metric.FALSE_ABSTENTION).estimate()).isEqualTo(16 / 32.0);
   }
 
   @Test
@@ -189,6 +261,10 @@ class EvaluationTest {
     Path file = directory.resolve("test.jsonl");
     SuiteFile.write(file, suite.problems());
     assertThat(SuiteFile.read(file)).isEqualTo(suite);
+    Suite solved = SyntheticSuite.of("finance", 3, 12);
+    SuiteFile.write(directory.resolve("synthetic.jsonl"), solved);
+    assertThat(SuiteFile.read(directory.resolve("synthetic.jsonl"))).isEqualTo(solved);
+    assertThat(solved.chains()).hasSize(12);
     Files.writeString(file, "\n{\"id\": 3}\n");
     assertThatThrownBy(() -> SuiteFile.read(file))
         .isInstanceOf(SuiteException.class)

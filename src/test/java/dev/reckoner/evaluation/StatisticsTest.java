@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.reckoner.evaluation.Bootstrap.Ratio;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -98,16 +100,18 @@ class StatisticsTest {
     // Ten right answers at 0.9, ten wrong at 0.1: ranking perfect, each off by 0.1
     List<Calibration.Item> honest =
         IntStream.range(0, 20)
-            .mapToObj(i -> new Calibration.Item(i < 10 ? 0.9 : 0.1, i < 10))
+            .mapToObj(i -> new Calibration.Item("g" + i, i < 10 ? 0.9 : 0.1, i < 10))
             .toList();
     Calibration calibration = Calibration.of(honest);
-    assertThat(calibration.auroc()).isEqualTo(1);
-    assertThat(calibration.expectedError()).isCloseTo(0.1, within(1e-12));
+    assertThat(calibration.auroc().estimate()).isEqualTo(1);
+    assertThat(calibration.expectedError().estimate()).isCloseTo(0.1, within(1e-12));
     // The same confidence for all, half of them right
     List<Calibration.Item> blind =
-        IntStream.range(0, 20).mapToObj(i -> new Calibration.Item(0.5, i % 2 == 0)).toList();
-    assertThat(Calibration.of(blind).auroc()).isEqualTo(0.5);
-    assertThat(Calibration.of(blind).expectedError()).isCloseTo(0, within(1e-12));
+        IntStream.range(0, 20)
+            .mapToObj(i -> new Calibration.Item("g" + i, 0.5, i % 2 == 0))
+            .toList();
+    assertThat(Calibration.of(blind).auroc().estimate()).isEqualTo(0.5);
+    assertThat(Calibration.of(blind).expectedError().estimate()).isCloseTo(0, within(1e-12));
   }
 
   @Test
@@ -116,10 +120,35 @@ class StatisticsTest {
     Calibration calibration =
         Calibration.of(
             List.of(
-                new Calibration.Item(0.8, true),
-                new Calibration.Item(0.4, true),
-                new Calibration.Item(0.4, false),
-                new Calibration.Item(0.2, false)));
-    assertThat(calibration.auroc()).isEqualTo(0.875);
+                new Calibration.Item("g08true", 0.8, true),
+                new Calibration.Item("g04true", 0.4, true),
+                new Calibration.Item("g04false", 0.4, false),
+                new Calibration.Item("g02false", 0.2, false)));
+    assertThat(calibration.auroc().estimate()).isEqualTo(0.875);
+  }
+
+  @Test
+  void theIntervalOfCalibrationSaysWhetherConfidenceMeansAnything() {
+    // Confidence that is a coin apart from the answer, and one that ranks right above wrong.
+    SplittableRandom random = new SplittableRandom(5);
+    List<Calibration.Item> blind = new ArrayList<>();
+    List<Calibration.Item> telling = new ArrayList<>();
+    for (int i = 0; i < 200; i++) {
+      boolean right = random.nextBoolean();
+      double noise = random.nextDouble();
+      blind.add(new Calibration.Item("g" + i, noise, right));
+      telling.add(new Calibration.Item("g" + i, 0.5 * noise + (right ? 0.3 : 0.1), right));
+    }
+    Interval nothing = Calibration.of(blind).auroc();
+    assertThat(nothing.low()).isLessThan(0.5);
+    assertThat(nothing.high()).isGreaterThan(0.5);
+    // Hanley and McNeil's standard error of an area of 0.5 with 100 and 100 is 0.041.
+    assertThat(nothing.high() - nothing.low()).isCloseTo(2 * 1.96 * 0.041, within(0.03));
+    Interval ranks = Calibration.of(telling).auroc();
+    assertThat(ranks.low()).isGreaterThan(0.6);
+    assertThat(ranks.estimate()).isBetween(ranks.low(), ranks.high());
+    Interval error = Calibration.of(telling).expectedError();
+    assertThat(error.low()).isPositive().isLessThan(error.high());
+    assertThat(Calibration.of(telling)).isEqualTo(Calibration.of(telling));
   }
 }
