@@ -3,6 +3,7 @@ import { Correction } from './correction.js';
 import { post } from './http.js';
 import { isCommand } from './keys.js';
 import { Lease } from './lease.js';
+import { Merge } from './merge.js';
 import { advance, prefetch, remember, skip, undo, undoLast } from './next.js';
 import { Provenance } from './provenance.js';
 import { toast, toastNext } from './toast.js';
@@ -42,16 +43,21 @@ class ChainReview extends HTMLElement {
     const first = this.steps().find((step) => step.dataset.passed === 'false') ?? this.steps()[0];
     if (first) this.select(first, false);
     if (this.reviewer && this.pending) {
-      this.lease = new Lease(this.id_, {
-        onHeld: () => this.notice('lease', null),
-        onLost: (holder, had) => this.lost(holder, had),
-      });
+      this.hold();
       this.correction.offer();
       this.show('decide');
       prefetch(this.id_);
     } else if (this.reviewer) {
       this.show('closed');
+      this.correction.offer();
     }
+  }
+
+  hold() {
+    this.lease = new Lease(this.id_, {
+      onHeld: () => this.notice('lease', null),
+      onLost: (holder, had) => this.lost(holder, had),
+    });
   }
 
   disconnectedCallback() {
@@ -139,14 +145,14 @@ class ChainReview extends HTMLElement {
     this.provenance.mark();
     this.drawMinimap();
     this.select(steps[Math.min(selected, steps.length - 1)], false);
-    this.show(this.correction.changed ? 'correct' : 'decide');
+    this.show(this.merge ? 'merge' : this.correction.changed ? 'correct' : 'decide');
   }
 
   // ---- deciding ---------------------------------------------------------------------------
 
   mayDecide() {
     if (!this.reviewer) return false;
-    if (!this.pending) {
+    if (!this.pending && !this.merge) {
       toast('This chain is decided; reopen it first');
       return false;
     }
@@ -242,22 +248,104 @@ class ChainReview extends HTMLElement {
       await advance(this.id_);
     } catch (error) {
       this.notice('error', error.message);
-      if (error.status === 409) this.conflict(error.problem);
+      if (error.status === 409) await this.conflict(error.problem, fields);
     } finally {
       this.busy = false;
       this.classList.remove('busy');
     }
   }
 
-  /** Somebody was faster: what was typed is kept, and theirs is one click away. */
-  conflict(problem) {
-    const kept = this.correction.changed ? ' Your correction is kept in this browser.' : '';
-    const box = this.querySelector('[data-notice=error]');
-    box.querySelector('p').textContent = `${problem.detail}${kept}`;
-    const reload = document.createElement('a');
-    reload.href = `/chains/${this.id_}`;
-    reload.textContent = 'Show the current state';
-    box.querySelector('p').append(' ', reload);
+  /** Somebody was faster. Nothing is lost: theirs and ours are shown beside each other. */
+  async conflict(problem, fields) {
+    if (problem.currentStatus === 'pending') {
+      // Decided and taken back meanwhile: what was looked at is what waits.
+      this.version = problem.currentVersion;
+      this.lease?.stop();
+      this.hold();
+      this.notice('error', `${problem.detail} It waits again: decide once more to store yours.`);
+      return;
+    }
+    if (!problem.standing) {
+      const kept = this.correction.changed ? ' Your correction is kept in this browser.' : '';
+      this.notice('error', `${problem.detail}${kept}`);
+      return;
+    }
+    if (problem.standing.kind === 'APPROVE' && fields.kind === 'approve') {
+      const box = this.querySelector('[data-notice=error] p');
+      const reload = document.createElement('a');
+      reload.href = `/chains/${this.id_}`;
+      reload.textContent = 'Show the current state';
+      box.append(' ', reload);
+      return;
+    }
+    await this.openMerge(fields);
+  }
+
+  /** Shows what stands beside `fields`, which could not be stored. */
+  async openMerge(fields) {
+    try {
+      const mine = { id: this.request, ...fields, over: null, version: this.version };
+      const html = await (await post(`/chains/${this.id_}/merge`, mine)).text();
+      const section = new DOMParser().parseFromString(html, 'text/html').querySelector('.merge');
+      this.closeMerge();
+      this.lease?.stop();
+      this.mine = mine;
+      this.merge = new Merge(section, (lines) => this.correction.preview(lines));
+      this.querySelector('.merge-holder').append(section);
+      this.classList.add('merging');
+      this.querySelectorAll('[data-who]').forEach((el) => {
+        if (el !== section) el.textContent = this.merge.who;
+      });
+      this.querySelector('[data-act=store-mine]').hidden = fields.kind === 'correct';
+      this.querySelector('[data-mine]').textContent = fields.kind === 'approve' ? 'Approve' : 'Reject';
+      this.querySelectorAll('[data-merging]').forEach((el) => {
+        el.hidden = !this.merge.differs;
+      });
+      this.notice('draft', null);
+      this.setWrong(null);
+      this.merge.changed();
+      this.merge.focus(0);
+      section.scrollIntoView({ block: 'start' });
+    } catch (error) {
+      this.notice('error', error.message);
+    }
+  }
+
+  closeMerge() {
+    this.merge?.section.remove();
+    this.merge = null;
+    this.classList.remove('merging');
+  }
+
+  mergeState() {
+    const failed = Number(this.querySelector('.steps').dataset.failed);
+    const verdict = this.correction.problem ? 'not a chain yet' : failed ? `${failed} failed` : 'all verified';
+    return `The outcome: ${verdict}.`;
+  }
+
+  /** Stores what was chosen in place of what stands. */
+  storeMerge() {
+    if (this.correction.problem) {
+      this.notice('error', this.correction.problem);
+      return;
+    }
+    const fields = this.correction.changed ? { kind: 'correct', chain: this.correction.text } : { kind: 'approve' };
+    this.replaceWith(fields);
+  }
+
+  storeMine() {
+    if (this.mine.kind !== 'correct') this.replaceWith(this.mine);
+  }
+
+  replaceWith(fields) {
+    const { over, version } = this.merge;
+    this.decide({ ...fields, over, version, token: null }, 'Stored');
+  }
+
+  keepTheirs() {
+    this.correction.forget();
+    toastNext(`${this.merge.who}'s version stands.`);
+    advance(this.id_);
   }
 
   async undo() {
@@ -282,6 +370,12 @@ class ChainReview extends HTMLElement {
     await next();
   }
 
+  /** A draft of a chain that somebody decided meanwhile: beside what stands. */
+  compareDraft() {
+    const kept = this.correction.kept();
+    if (kept) this.openMerge({ kind: 'correct', chain: kept.join('\n') });
+  }
+
   lost(holder, had) {
     const who = holder || 'Somebody else';
     this.notice(
@@ -301,6 +395,7 @@ class ChainReview extends HTMLElement {
     });
     const text = this.querySelector(`.action-set[data-set=${set}] p`);
     if (set === 'correct') message = this.correction.state();
+    if (set === 'merge') message = this.mergeState();
     if (text && message) text.textContent = message;
   }
 
@@ -369,6 +464,22 @@ class ChainReview extends HTMLElement {
       Escape: () => this.cancel(),
     };
     if (!this.reviewer) return always;
+    if (this.merge) {
+      return {
+        ...always,
+        j: () => this.merge.move(1),
+        k: () => this.merge.move(-1),
+        1: () => this.merge.pick('left'),
+        2: () => this.merge.pick('right'),
+        '[': () => this.merge.pickAll('left'),
+        ']': () => this.merge.pickAll('right'),
+        c: () => this.merge.differs && this.storeMerge(),
+        m: () => this.storeMine(),
+        y: () => this.keepTheirs(),
+        e: () => this.edit(),
+        Escape: () => {},
+      };
+    }
     return {
       ...always,
       a: () => this.approve(),
@@ -443,6 +554,12 @@ class ChainReview extends HTMLElement {
       replay: () => this.replay(),
       reopen: () => this.reopen(),
       'submit-correction': () => this.submitCorrection(),
+      'store-merge': () => this.storeMerge(),
+      'store-mine': () => this.storeMine(),
+      'keep-theirs': () => this.keepTheirs(),
+      'all-theirs': () => this.merge.pickAll('left'),
+      'all-mine': () => this.merge.pickAll('right'),
+      'compare-draft': () => this.compareDraft(),
       'restore-draft': () => this.correction.restore(),
       'discard-draft': () => {
         this.correction.forget();

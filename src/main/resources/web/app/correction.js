@@ -165,6 +165,14 @@ export class Correction {
     if (!kept) return;
     const when = new Date(kept.at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
     this.page.notice('draft', `You have a correction of this chain from ${when} that was not submitted.`);
+    // What is decided already can only be compared with.
+    this.page.querySelector('[data-act=restore-draft]').hidden = !this.page.pending;
+    this.page.querySelector('[data-act=compare-draft]').hidden = this.page.pending;
+  }
+
+  /** The lines of the kept draft, or null. */
+  kept() {
+    return this.draft.kept()?.lines.filter((line) => line.trim()) ?? null;
   }
 
   async restore() {
@@ -178,6 +186,12 @@ export class Correction {
     this.draft.reset();
     await this.check();
     toast('Correction discarded');
+  }
+
+  /** Shows lines that are being chosen from two versions; the kept draft stays as it is. */
+  async preview(lines) {
+    this.draft.frozen = true;
+    await this.take(lines);
   }
 
   forget() {

@@ -7,6 +7,8 @@ export class Draft {
     this.version = version;
     this.original = original;
     this.lines = [...original];
+    /** While two versions are merged: what was typed stays kept as it was. */
+    this.frozen = false;
   }
 
   get changed() {
@@ -18,6 +20,7 @@ export class Draft {
   }
 
   keep() {
+    if (this.frozen) return;
     if (!this.changed) {
       this.forget();
       return;

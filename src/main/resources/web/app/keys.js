@@ -6,6 +6,8 @@ export function openKeys() {
 
 export function typing(event) {
   const target = event.target;
+  // A radio button or a check box takes arrows and space, and no letters.
+  if (target.matches('input[type=radio], input[type=checkbox]')) return /^(Arrow|Enter$| $)/.test(event.key);
   return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
 }
 

@@ -81,6 +81,8 @@ public record Decision(
    * @param version the version of the analysis that was looked at
    * @param leaseToken of the lease it was made under; {@code null} from a client without a lease,
    *     which is refused while somebody else looks at the analysis
+   * @param over the standing decision that this one replaces, by somebody who has seen it; {@code
+   *     null} for an analysis that waits
    */
   public record Request(
       UUID id,
@@ -91,5 +93,6 @@ public record Decision(
       ReasonTag reasonTag,
       String note,
       String chain,
-      long dwellMillis) {}
+      long dwellMillis,
+      UUID over) {}
 }

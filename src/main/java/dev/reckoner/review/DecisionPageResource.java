@@ -6,6 +6,7 @@ import io.quarkus.qute.TemplateInstance;
 import io.quarkus.security.identity.SecurityIdentity;
 import io.smallrye.common.annotation.Blocking;
 import jakarta.annotation.security.RolesAllowed;
+import jakarta.ws.rs.BeanParam;
 import jakarta.ws.rs.Consumes;
 import jakarta.ws.rs.FormParam;
 import jakarta.ws.rs.GET;
@@ -19,7 +20,6 @@ import jakarta.ws.rs.core.Response;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.UUID;
 
 /**
@@ -65,6 +65,8 @@ public class DecisionPageResource {
     static native TemplateInstance steps(ChainView chain);
 
     static native TemplateInstance suggestions(List<Suggestions.Suggestion> suggestions);
+
+    static native TemplateInstance merge(Merge merge);
 
     static native TemplateInstance replay(Replays.Replayed replay);
   }
@@ -161,30 +163,16 @@ public class DecisionPageResource {
 
   @POST
   @Path("chains/{id}/decision")
-  public Decision decide(
-      @PathParam("id") UUID id,
-      @FormParam("id") UUID requestId,
-      @FormParam("kind") String kind,
-      @FormParam("version") int version,
-      @FormParam("token") Long token,
-      @FormParam("firstWrongStep") Integer firstWrongStep,
-      @FormParam("reasonTag") String reasonTag,
-      @FormParam("note") String note,
-      @FormParam("chain") String chain,
-      @FormParam("dwellMillis") long dwellMillis) {
-    return reviews.decide(
-        id,
-        name(),
-        new Decision.Request(
-            requestId,
-            enumOf(Decision.Kind.class, kind),
-            version,
-            token,
-            firstWrongStep,
-            reasonTag == null || reasonTag.isEmpty() ? null : enumOf(ReasonTag.class, reasonTag),
-            note,
-            chain,
-            dwellMillis));
+  public Decision decide(@PathParam("id") UUID id, @BeanParam DecisionForm form) {
+    return reviews.decide(id, name(), form.request());
+  }
+
+  /** What stands beside what could not be stored, as HTML. */
+  @POST
+  @Path("chains/{id}/merge")
+  @Produces(MediaType.TEXT_HTML)
+  public TemplateInstance merge(@PathParam("id") UUID id, @BeanParam DecisionForm form) {
+    return Templates.merge(reviews.merge(id, name(), form.request()));
   }
 
   @POST
@@ -204,14 +192,5 @@ public class DecisionPageResource {
     return skipped == null
         ? List.of()
         : new ArrayList<>(skipped.subList(0, Math.min(skipped.size(), MAX_SKIPPED)));
-  }
-
-  private static <E extends Enum<E>> E enumOf(Class<E> type, String name) {
-    try {
-      return Enum.valueOf(type, name == null ? "" : name.toUpperCase(Locale.ROOT));
-    } catch (IllegalArgumentException e) {
-      throw new ReviewException(
-          ReviewException.Problem.INVALID, "There is no " + type.getSimpleName() + " " + name);
-    }
   }
 }

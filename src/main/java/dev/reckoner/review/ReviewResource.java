@@ -219,6 +219,19 @@ public class ReviewResource {
   }
 
   @POST
+  @Path("{id}/merge")
+  @RolesAllowed("reviewer")
+  @Operation(summary = "What stands beside a decision that came too late; stores nothing")
+  @APIResponse(responseCode = "200", description = "Both versions, step by step")
+  @APIResponse(responseCode = "409", description = "Nothing stands that could be merged")
+  public Merge merge(@PathParam("id") UUID id, Decision.Request request) {
+    if (request == null) {
+      throw new ReviewException(Problem.INVALID, "There is no decision in the request");
+    }
+    return reviews.merge(id, name(), request);
+  }
+
+  @POST
   @Path("{id}/decisions/{decision}/undo")
   @RolesAllowed("reviewer")
   @Operation(summary = "Takes a decision back; the analysis is pending again")

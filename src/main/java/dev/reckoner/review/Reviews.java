@@ -7,6 +7,7 @@ import dev.reckoner.improve.Ledger;
 import dev.reckoner.improve.Outbox;
 import dev.reckoner.review.ReviewException.Problem;
 import jakarta.enterprise.context.ApplicationScoped;
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -47,7 +48,8 @@ public class Reviews {
   }
 
   /**
-   * Decides about a pending analysis.
+   * Decides about a pending analysis, or replaces the decision that {@link Decision.Request#over}
+   * names: it is taken back and this one written, in one transaction.
    *
    * @return the decision; the earlier one if {@code request} was sent before
    * @throws ReviewException if somebody decided or took the lease in the meantime, or the corrected
@@ -62,7 +64,11 @@ public class Reviews {
           if (repeated.isPresent()) {
             return repeated.get();
           }
-          checkCurrent(handle, item, reviewer, request);
+          if (request.over() == null) {
+            checkCurrent(handle, item, reviewer, request);
+          } else {
+            checkOver(item, request);
+          }
           ChainDraft corrected =
               request.kind() == Decision.Kind.CORRECT ? corrected(item, request.chain()) : null;
           Integer firstWrong =
@@ -87,8 +93,34 @@ public class Reviews {
                   request.dwellMillis(),
                   request.version(),
                   null);
+          if (request.over() != null) {
+            write(handle, item, undo(item, request.over(), undoId(request), reviewer), null);
+            item = analyses.get(handle, analysisId, true);
+          }
           return write(handle, item, decision, corrected);
         });
+  }
+
+  /** The undo that a replacing decision brings with it; the same of a repeated request. */
+  private static UUID undoId(Decision.Request request) {
+    return UUID.nameUUIDFromBytes(
+        ("undo before " + request.id()).getBytes(StandardCharsets.US_ASCII));
+  }
+
+  private static Decision undo(ReviewItem item, UUID decision, UUID id, String reviewer) {
+    return new Decision(
+        id,
+        item.id(),
+        reviewer,
+        Decision.Kind.UNDO,
+        null,
+        null,
+        "",
+        null,
+        decision,
+        0,
+        item.version(),
+        null);
   }
 
   /**
@@ -118,21 +150,7 @@ public class Reviews {
                 Problem.FORBIDDEN,
                 "Only " + standing.reviewer() + " or an owner can take this decision back");
           }
-          Decision undo =
-              new Decision(
-                  requestId,
-                  analysisId,
-                  reviewer,
-                  Decision.Kind.UNDO,
-                  null,
-                  null,
-                  "",
-                  null,
-                  decisionId,
-                  0,
-                  item.version(),
-                  null);
-          return write(handle, item, undo, null);
+          return write(handle, item, undo(item, decisionId, requestId, reviewer), null);
         });
   }
 
@@ -190,17 +208,52 @@ public class Reviews {
     }
   }
 
+  private static void checkOver(ReviewItem item, Decision.Request request) {
+    boolean stands = item.standing().filter(d -> d.id().equals(request.over())).isPresent();
+    if (item.version() != request.version() || !stands) {
+      throw stale(item, "Nothing was stored");
+    }
+  }
+
   private static ReviewException stale(ReviewItem item, String consequence) {
     Map<String, Object> details = new LinkedHashMap<>();
     details.put("currentVersion", item.version());
     details.put("currentStatus", item.status());
     item.standing().ifPresent(d -> details.put("decidedBy", d.reviewer()));
     item.standing().ifPresent(d -> details.put("decidedAt", d.decidedAt().toString()));
+    item.standing().ifPresent(d -> details.put("standing", d));
     String what =
         item.standing()
             .map(d -> d.reviewer() + " " + d.verb() + " this analysis in the meantime. ")
             .orElse("This analysis changed in the meantime. ");
     return new ReviewException(Problem.STALE, what + consequence + ".", details);
+  }
+
+  /**
+   * What stands beside what somebody could not store.
+   *
+   * @param request what was asked for; only its content counts
+   * @throws ReviewException if nothing stands, or the request is no decision
+   */
+  public Merge merge(UUID analysisId, String reviewer, Decision.Request request) {
+    checkShape(request);
+    ReviewItem item = analyses.get(analysisId);
+    List<String> original = Merge.texts(item);
+    Decision standing =
+        item.standing()
+            .orElseThrow(
+                () -> new ReviewException(Problem.STALE, "Nothing stands that could be merged"));
+    Merge.Side mine =
+        new Merge.Side(
+            reviewer,
+            null,
+            request.kind(),
+            request.firstWrongStep(),
+            request.reasonTag(),
+            request.note(),
+            null,
+            request.chain() == null ? original : Merge.lines(request.chain()));
+    return Merge.of(item, Merge.Side.of(standing, original), mine);
   }
 
   private static ChainDraft corrected(ReviewItem item, String text) {
@@ -221,9 +274,10 @@ public class Reviews {
         .createUpdate(
             """
             insert into decision (id, analysis_id, reviewer, kind, first_wrong_step, reason_tag,
-              note, chain, verdicts, undoes, dwell_millis, analysis_version)
+              note, chain, verdicts, undoes, dwell_millis, analysis_version, decided_at)
             values (:id, :analysisId, :reviewer, :kind, :firstWrongStep, :reasonTag, :note, :chain,
-              :verdicts::jsonb, :undoes, :dwellMillis, :analysisVersion)
+              :verdicts::jsonb, :undoes, :dwellMillis, :analysisVersion,
+              clock_timestamp())
             """)
         .bind("id", decision.id())
         .bind("analysisId", decision.analysisId())

@@ -229,6 +229,95 @@ class ReviewPageTest {
   }
 
   @Test
+  void twoCorrectionsOfOneChainAreMergedByKeys() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.1);
+    Page rita = open(id);
+    rita.locator(".step").nth(0).click();
+    correct(rita, "cite a = 107,412 USD million @ r8c1", "cite a = 106,005 USD million @ r8c3");
+    expireLease(id);
+    Page rob = signedIn("rob");
+    rob.navigate("/chains/" + id);
+    leased(rob);
+    rob.locator(".step").nth(1).click();
+    correct(rob, "cite b = 107,588 USD million @ r6c2", "cite b = 109,120 USD million @ r8c2");
+    rob.keyboard().press("c");
+    assertThat(rob.locator("#toast")).containsText("Correction stored");
+
+    rita.keyboard().press("c");
+    assertThat(rita.locator(".merge-heads")).containsText("rob corrected it");
+    assertThat(rita.locator("[data-notice=error]")).containsText("Nothing was stored");
+    // Each changed another step, so both changes are taken, and the outcome is computed anew.
+    assertThat(rita.locator(".merge-row:not(.is-same)")).hasCount(2);
+    assertThat(rita.locator(".step").nth(0)).containsText("106,005");
+    assertThat(rita.locator(".step").nth(1)).containsText("109,120");
+    assertThat(rita.locator("[data-set=merge] p")).hasText("The outcome: all verified.");
+    rita.keyboard().press("1");
+    assertThat(rita.locator(".step").nth(0)).containsText("107,412");
+    rita.keyboard().press("2");
+    assertThat(rita.locator(".step").nth(0)).containsText("106,005");
+    rita.keyboard().press("j");
+    rita.keyboard().press("2");
+    assertThat(rita.locator(".step").nth(1)).containsText("107,588");
+    rita.keyboard().press("ArrowLeft");
+    assertThat(rita.locator(".step").nth(1)).containsText("109,120");
+    rita.keyboard().press("c");
+    assertThat(rita.locator("#toast")).containsText("Stored");
+    Assertions.assertThat(decisions())
+        .containsExactly("rob correct 1", "rita undo null", "rita correct 0");
+    Assertions.assertThat(standing(id))
+        .contains("106,005 USD million @ r8c3", "109,120 USD million @ r8c2");
+  }
+
+  @Test
+  void whatWasTypedOutlivesADecisionOfSomebodyElseAndAReload() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.1);
+    Page rita = open(id);
+    rita.locator(".step").nth(1).click();
+    correct(rita, "cite b = 107,588 USD million @ r6c2", "cite b = 109,120 USD million @ r8c2");
+    expireLease(id);
+    Page rob = signedIn("rob");
+    rob.navigate("/chains/" + id);
+    leased(rob);
+    rob.keyboard().press("r");
+    rob.keyboard().press("1");
+    assertThat(rob.locator("#toast")).containsText("Rejected");
+    rita.navigate("/chains/" + id);
+    assertThat(rita.locator("[data-notice=draft]")).containsText("not submitted");
+    rita.click("[data-act=compare-draft]");
+    assertThat(rita.locator(".merge-heads")).containsText("rob rejected it (wrong figure)");
+    assertThat(rita.locator(".step").nth(1)).containsText("109,120");
+    rita.reload();
+    rita.click("[data-act=compare-draft]");
+    assertThat(rita.locator(".step").nth(1)).containsText("109,120");
+    rita.keyboard().press("y");
+    assertThat(rita.locator("#toast")).containsText("rob's version stands");
+    Assertions.assertThat(decisions()).containsExactly("rob reject null");
+  }
+
+  @Test
+  void aDecisionThatWasTakenBackMeanwhileIsNotInTheWay() {
+    UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.1);
+    Page rita = open(id);
+    expireLease(id);
+    Page rob = signedIn("rob");
+    rob.navigate("/chains/" + id);
+    leased(rob);
+    rob.keyboard().press("a");
+    assertThat(rob.locator("#toast")).containsText("Approved");
+    rob.keyboard().press("u");
+    leased(rob);
+    rob.keyboard().press("q");
+    assertThat(rob.locator("queue-page h1")).isVisible();
+    rita.keyboard().press("a");
+    assertThat(rita.locator("[data-notice=error]")).containsText("It waits again");
+    leased(rita);
+    rita.keyboard().press("a");
+    assertThat(rita.locator("#toast")).containsText("Approved");
+    Assertions.assertThat(decisions())
+        .containsExactly("rob approve null", "rob undo null", "rita approve null");
+  }
+
+  @Test
   void aChainOfTwoHundredStepsIsReadableAtOnce() {
     UUID id = fixture.addLong("Long", 200);
     Page page = open(id);
@@ -309,6 +398,33 @@ class ReviewPageTest {
     assertThat(page.locator(".bars title").last()).containsText("1 approved");
   }
 
+  /** Puts {@code line} into the step in focus, which says {@code before}. */
+  private static void correct(Page page, String before, String line) {
+    page.keyboard().press("e");
+    assertThat(page.locator(".step-editor textarea")).hasValue(before);
+    page.locator(".step-editor textarea").fill(line);
+    page.keyboard().press("Enter");
+    assertThat(page.locator("[data-set=correct]")).isVisible();
+  }
+
+  private void expireLease(UUID id) {
+    jdbi.useHandle(
+        h ->
+            h.execute(
+                "update review_lease set lease_until = now() - interval '1 second'"
+                    + " where analysis_id = ?",
+                id));
+  }
+
+  private String standing(UUID id) {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery("select chain from standing_decision where analysis_id = ?")
+                .bind(0, id)
+                .mapTo(String.class)
+                .one());
+  }
+
   private Page open(UUID id) {
     Page page = signedIn("rita");
     page.navigate("/chains/" + id);
@@ -339,8 +455,8 @@ class ReviewPageTest {
     return jdbi.withHandle(
         h ->
             h.createQuery(
-                    "select reviewer || ' ' || kind || ' ' || coalesce(first_wrong_step::text, 'null')"
-                        + " from decision order by decided_at")
+                    "select reviewer || ' ' || kind || ' ' || coalesce(first_wrong_step::text,"
+                        + " 'null') from decision order by decided_at")
                 .mapTo(String.class)
                 .list());
   }
