@@ -5,6 +5,7 @@ import com.microsoft.playwright.BrowserContext;
 import com.microsoft.playwright.BrowserType;
 import com.microsoft.playwright.Page;
 import com.microsoft.playwright.Playwright;
+import com.microsoft.playwright.options.ColorScheme;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -69,9 +70,17 @@ final class Chromium implements AutoCloseable {
 
   /** A browser of its own, with nobody signed in. */
   Page open(String base) {
+    return open(base, ColorScheme.LIGHT);
+  }
+
+  /** The same for somebody who prefers a light or a dark screen. */
+  Page open(String base, ColorScheme scheme) {
     BrowserContext context =
         browser.newContext(
-            new Browser.NewContextOptions().setBaseURL(base).setViewportSize(1366, 768));
+            new Browser.NewContextOptions()
+                .setBaseURL(base)
+                .setViewportSize(1366, 768)
+                .setColorScheme(scheme));
     context.setDefaultTimeout(TIMEOUT_MS);
     return context.newPage();
   }
