@@ -1,6 +1,6 @@
 // One chain: reading it, correcting it, deciding about it. Every command is a key and a button.
 import { Correction } from './correction.js';
-import { post } from './http.js';
+import { get, post } from './http.js';
 import { isCommand } from './keys.js';
 import { Lease } from './lease.js';
 import { Merge } from './merge.js';
@@ -46,6 +46,7 @@ class ChainReview extends HTMLElement {
       this.hold();
       this.correction.offer();
       this.show('decide');
+      if (this.dataset.disputed === 'true') this.settle();
       prefetch(this.id_);
     } else if (this.reviewer) {
       this.show('closed');
@@ -244,7 +245,8 @@ class ChainReview extends HTMLElement {
       this.correction.forget();
       this.lease?.stop();
       remember({ analysis: this.id_, decision: decision.id, message });
-      toastNext(`${message}. Press u to undo.`);
+      const told = decision.planted ? ` ${decision.planted}` : '';
+      toastNext(`${message}. Press u to undo.${told}`);
       await advance(this.id_);
     } catch (error) {
       this.notice('error', error.message);
@@ -287,28 +289,46 @@ class ChainReview extends HTMLElement {
       const mine = { id: this.request, ...fields, over: null, version: this.version };
       const html = await (await post(`/chains/${this.id_}/merge`, mine)).text();
       const section = new DOMParser().parseFromString(html, 'text/html').querySelector('.merge');
-      this.closeMerge();
       this.lease?.stop();
       this.mine = mine;
-      this.merge = new Merge(section, (lines) => this.correction.preview(lines));
-      this.querySelector('.merge-holder').append(section);
-      this.classList.add('merging');
-      this.querySelectorAll('[data-who]').forEach((el) => {
-        if (el !== section) el.textContent = this.merge.who;
-      });
-      this.querySelector('[data-act=store-mine]').hidden = fields.kind === 'correct';
-      this.querySelector('[data-mine]').textContent = fields.kind === 'approve' ? 'Approve' : 'Reject';
-      this.querySelectorAll('[data-merging]').forEach((el) => {
-        el.hidden = !this.merge.differs;
-      });
-      this.notice('draft', null);
-      this.setWrong(null);
-      this.merge.changed();
-      this.merge.focus(0);
-      section.scrollIntoView({ block: 'start' });
+      this.showMerge(section);
     } catch (error) {
       this.notice('error', error.message);
     }
+  }
+
+  /** Shows two opinions that differ, for us to settle. */
+  async settle() {
+    try {
+      const html = await (await get(`/chains/${this.id_}/dispute`)).text();
+      this.showMerge(new DOMParser().parseFromString(html, 'text/html').querySelector('.merge'));
+    } catch (error) {
+      this.notice('error', error.message);
+    }
+  }
+
+  showMerge(section) {
+    this.closeMerge();
+    this.merge = new Merge(section, (lines) => this.correction.preview(lines));
+    const merge = this.merge;
+    this.querySelector('.merge-holder').append(section);
+    this.classList.add('merging');
+    this.querySelectorAll('[data-who]').forEach((el) => {
+      el.textContent = merge.who;
+    });
+    const instead = { approve: 'Approve instead', reject: 'Reject instead' };
+    this.querySelector('[data-mine]').textContent = merge.dispute ? `Take ${merge.other}’s` : instead[merge.kind];
+    this.querySelector('[data-act=store-mine]').hidden = !merge.dispute && merge.kind === 'correct';
+    this.querySelector('[data-keep]').textContent = merge.dispute ? 'Take' : 'Keep';
+    this.querySelector('[data-all]').textContent = merge.dispute ? `${merge.other}’s` : 'mine';
+    this.querySelectorAll('[data-merging]').forEach((el) => {
+      el.hidden = !merge.differs;
+    });
+    this.notice('draft', null);
+    this.setWrong(null);
+    merge.changed();
+    merge.focus(0);
+    section.scrollIntoView({ block: 'start' });
   }
 
   closeMerge() {
@@ -334,15 +354,20 @@ class ChainReview extends HTMLElement {
   }
 
   storeMine() {
-    if (this.mine.kind !== 'correct') this.replaceWith(this.mine);
+    if (this.merge.dispute) this.replaceWith(this.merge.decision('right'));
+    else if (this.mine.kind !== 'correct') this.replaceWith(this.mine);
   }
 
   replaceWith(fields) {
-    const { over, version } = this.merge;
-    this.decide({ ...fields, over, version, token: null }, 'Stored');
+    const { dispute, over, version } = this.merge;
+    this.decide(dispute ? fields : { ...fields, over, version, token: null }, dispute ? 'Settled' : 'Stored');
   }
 
   keepTheirs() {
+    if (this.merge.dispute) {
+      this.replaceWith(this.merge.decision('left'));
+      return;
+    }
     this.correction.forget();
     toastNext(`${this.merge.who}'s version stands.`);
     advance(this.id_);

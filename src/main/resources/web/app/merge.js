@@ -7,14 +7,30 @@ export class Merge {
     this.onChange = onChange;
     this.over = section.dataset.over;
     this.version = Number(section.dataset.version);
-    this.who = section.dataset.who;
-    this.kind = section.dataset.kind;
+    /** Two opinions for a third person to settle, in place of what stands and our own. */
+    this.dispute = !this.over;
+    this.who = section.dataset.leftWho;
+    this.other = section.dataset.rightWho;
+    this.kind = section.dataset.rightKind.toLowerCase();
     this.differs = section.dataset.differs === 'true';
     section.addEventListener('change', () => this.changed());
   }
 
   rows() {
     return [...this.section.querySelectorAll('.merge-row:not(.is-same)')];
+  }
+
+  /** The decision of one side, to be made again as it is. */
+  decision(side) {
+    const data = this.section.dataset;
+    const kind = data[`${side}Kind`].toLowerCase();
+    const chain = [...this.section.querySelectorAll('.merge-row')].map((row) => row.dataset[side]).filter(Boolean);
+    return {
+      kind,
+      chain: kind === 'correct' ? chain.join('\n') : null,
+      firstWrongStep: data[`${side}Step`] || null,
+      reasonTag: data[`${side}Tag`] || null,
+    };
   }
 
   /** The chain as chosen. */

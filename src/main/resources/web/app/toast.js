@@ -8,7 +8,8 @@ export function toast(message) {
   box.textContent = message;
   box.classList.add('shown');
   clearTimeout(timer);
-  timer = setTimeout(() => box.classList.remove('shown'), 6000);
+  // Longer messages stay longer: about the time it takes to read them twice.
+  timer = setTimeout(() => box.classList.remove('shown'), Math.max(6000, message.length * 120));
 }
 
 /** For the page that comes next, whether it is loaded or swapped in. */

@@ -8,6 +8,12 @@ final class Ages {
 
   private Ages() {}
 
+  /** The same as a person says it: {@code just now}, {@code 5 min ago}. */
+  static String ago(Instant instant) {
+    String age = since(instant);
+    return age.equals("now") ? "just now" : age + " ago";
+  }
+
   static String since(Instant instant) {
     Duration age = Duration.between(instant, Instant.now());
     if (age.toMinutes() < 1) {

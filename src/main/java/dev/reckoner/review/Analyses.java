@@ -51,6 +51,11 @@ public class Analyses {
                     ReviewException.Problem.NOT_FOUND, "There is no analysis " + id));
   }
 
+  /** As {@link #get(UUID)}, with what {@code person} may see of it. */
+  public ReviewItem get(UUID id, String person) {
+    return get(id).seenBy(person);
+  }
+
   /** The decision of that id. */
   Optional<Decision> decision(Handle handle, UUID id) {
     return handle
@@ -93,6 +98,7 @@ public class Analyses {
         rs.getString("answer"),
         rs.getDouble("confidence"),
         rs.getString("status"),
+        rs.getBoolean("disputed"),
         rs.getInt("version"),
         new ReviewItem.Lineage(
             rs.getString("base_model_hash"),
@@ -125,7 +131,9 @@ public class Analyses {
         rs.getObject("undoes", UUID.class),
         rs.getLong("dwell_millis"),
         rs.getInt("analysis_version"),
-        rs.getTimestamp("decided_at").toInstant());
+        rs.getTimestamp("decided_at").toInstant(),
+        rs.getBoolean("blind"),
+        null);
   }
 
   private <T> T read(String text, TypeReference<T> type) {

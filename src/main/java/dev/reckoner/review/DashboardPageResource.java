@@ -51,11 +51,27 @@ public class DashboardPageResource {
         Statistics.Report report,
         Chart analysed,
         Chart decided,
-        List<ReviewerView> reviewers);
+        List<ReviewerView> reviewers,
+        ReliabilityView reliability);
   }
 
   /** A reviewer with the time in words. */
-  record ReviewerView(String name, long decisions, long undone, String median, long hasty) {}
+  record ReviewerView(
+      String name,
+      long decisions,
+      long undone,
+      String median,
+      long hasty,
+      String missed,
+      String missRate,
+      boolean trusted) {}
+
+  /** A figure of agreement in words. */
+  record PairView(String names, long both, long agreed, String kappa) {}
+
+  /** How far people agree, in words. */
+  record ReliabilityView(
+      long reviewed, long disputed, String verdict, String wrongStep, List<PairView> pairs) {}
 
   @GET
   public TemplateInstance dashboard() {
@@ -76,8 +92,46 @@ public class DashboardPageResource {
             .map(
                 r ->
                     new ReviewerView(
-                        r.name(), r.decisions(), r.undone(), seconds(r.medianMillis()), r.hasty()))
+                        r.name(),
+                        r.decisions(),
+                        r.undone(),
+                        seconds(r.medianMillis()),
+                        r.hasty(),
+                        r.planted() == 0 ? "–" : r.missed() + " of " + r.planted(),
+                        r.planted() == 0 ? "" : percent(r.missRate()),
+                        r.trusted()))
+            .toList(),
+        reliability(report.reliability()));
+  }
+
+  private static ReliabilityView reliability(Statistics.Reliability r) {
+    return new ReliabilityView(
+        r.reviewed(),
+        r.disputed(),
+        decimal(r.verdict()),
+        decimal(r.wrongStep()),
+        r.pairs().stream()
+            .map(
+                p ->
+                    new PairView(
+                        p.first() + ", " + p.second(), p.both(), p.agreed(), decimal(p.kappa())))
             .toList());
+  }
+
+  private static String percent(Statistics.Estimate e) {
+    return String.format(
+        Locale.ROOT, "%.0f %% (%.0f–%.0f)", 100 * e.value(), 100 * e.low(), 100 * e.high());
+  }
+
+  private static String decimal(Statistics.Estimate e) {
+    String value = decimal(e.value());
+    return e.low() == null
+        ? value
+        : value + String.format(Locale.ROOT, " (%.2f to %.2f)", e.low(), e.high());
+  }
+
+  private static String decimal(Double value) {
+    return value == null ? "–" : String.format(Locale.ROOT, "%.2f", value);
   }
 
   private static Chart chart(

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import java.time.Instant;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.UUID;
 
 /**
@@ -15,6 +16,10 @@ import java.util.UUID;
  * @param undoes the decision that an undo takes back; {@code null} otherwise
  * @param dwellMillis how long the chain was looked at before
  * @param analysisVersion the version of the analysis that was looked at
+ * @param blind whether it is an opinion: given without sight of another one, and deciding nothing
+ *     until a second person agrees
+ * @param planted of the answer to a decision about a planted error: what the error was; {@code
+ *     null} otherwise
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Decision(
@@ -29,7 +34,9 @@ public record Decision(
     UUID undoes,
     long dwellMillis,
     int analysisVersion,
-    Instant decidedAt) {
+    Instant decidedAt,
+    boolean blind,
+    String planted) {
 
   /** What was decided. */
   public enum Kind {
@@ -63,6 +70,43 @@ public record Decision(
     return kind == Kind.UNDO ? "reopened" : kind.status();
   }
 
+  /** Whether it says the same as another one, so that no third person has to decide. */
+  boolean agreesWith(Decision other) {
+    boolean sameStep =
+        firstWrongStep == null
+            || other.firstWrongStep == null
+            || firstWrongStep.equals(other.firstWrongStep);
+    return kind == other.kind && Objects.equals(chain, other.chain) && sameStep;
+  }
+
+  /** The same as a blind opinion. */
+  Decision asOpinion() {
+    return copy(true, planted);
+  }
+
+  /** The same with what was planted. */
+  Decision withPlanted(String told) {
+    return copy(blind, told);
+  }
+
+  private Decision copy(boolean opinion, String told) {
+    return new Decision(
+        id,
+        analysisId,
+        reviewer,
+        kind,
+        firstWrongStep,
+        reasonTag,
+        note,
+        chain,
+        undoes,
+        dwellMillis,
+        analysisVersion,
+        decidedAt,
+        opinion,
+        told);
+  }
+
   /** The first wrong step counted from 1, or {@code null}. */
   @JsonIgnore
   public Integer firstWrongNumber() {
@@ -71,7 +115,7 @@ public record Decision(
 
   /** How long ago it was made. */
   public String age() {
-    return Ages.since(decidedAt);
+    return Ages.ago(decidedAt);
   }
 
   /**

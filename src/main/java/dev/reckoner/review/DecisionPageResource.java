@@ -175,6 +175,15 @@ public class DecisionPageResource {
     return Templates.merge(reviews.merge(id, name(), form.request()));
   }
 
+  /** The two opinions that differ, as HTML. */
+  @GET
+  @Path("chains/{id}/dispute")
+  @Consumes(MediaType.WILDCARD)
+  @Produces(MediaType.TEXT_HTML)
+  public TemplateInstance dispute(@PathParam("id") UUID id) {
+    return Templates.merge(reviews.dispute(id, name()));
+  }
+
   @POST
   @Path("chains/{id}/undo")
   public Decision undo(

@@ -41,14 +41,18 @@ public class Exports {
      */
     STEPS,
     /** The decision as stored, with the chain it is about. */
-    DECISIONS
+    DECISIONS;
+
+    /** What trains leaves out the decisions of reviewers who miss too much. */
+    private final String decisions =
+        name().equals("DECISIONS") ? "standing_decision" : "trusted_decision";
   }
 
   private static final String QUERY =
       """
       select d.*, a.chain as original, a.evidence, a.event_key, a.event_type, a.subject,
              a.adapter_id, a.base_model_hash, a.prompt_version
-      from standing_decision d join analysis a on a.id = d.analysis_id
+      from %s d join analysis a on a.id = d.analysis_id
       order by d.decided_at, d.id
       """;
 
@@ -75,7 +79,11 @@ public class Exports {
     jdbi.useTransaction(
         handle -> {
           try (Stream<Decided> decisions =
-              handle.createQuery(QUERY).setFetchSize(200).map((rs, ctx) -> decided(rs)).stream()) {
+              handle
+                  .createQuery(QUERY.formatted(format.decisions))
+                  .setFetchSize(200)
+                  .map((rs, ctx) -> decided(rs))
+                  .stream()) {
             decisions.forEach(
                 decided ->
                     lines(format, decided)

@@ -70,7 +70,7 @@ public record Merge(Side left, Side right, List<Row> rows, int version) {
 
     /** How long ago it was made; empty if it is not stored. */
     public String age() {
-      return decidedAt == null ? "" : Ages.since(decidedAt);
+      return decidedAt == null ? "" : Ages.ago(decidedAt);
     }
   }
 

@@ -128,9 +128,9 @@ public class ModelViews {
     }
     return new ModelsView(
         champion,
-        count("select count(*) from standing_decision where kind <> 'reject'"),
+        count("select count(*) from trusted_decision where kind <> 'reject'"),
         count(
-            "select count(*) from standing_decision d where kind <> 'reject' and not exists"
+            "select count(*) from trusted_decision d where kind <> 'reject' and not exists"
                 + " (select 1 from dataset_item i where i.analysis_id = d.analysis_id)"),
         active,
         ended,
@@ -143,7 +143,7 @@ public class ModelViews {
         run.id(),
         run.status().name().toLowerCase(Locale.ROOT),
         run.startedBy(),
-        Ages.since(when),
+        Ages.ago(when),
         run.message(),
         run.step(),
         run.steps(),
@@ -198,7 +198,7 @@ public class ModelViews {
         adapter.aliases().contains("candidate"),
         adapter.passed(),
         gate != null,
-        Ages.since(adapter.createdAt()),
+        Ages.ago(adapter.createdAt()),
         run == null ? "" : run.startedBy(),
         uses(adapter.datasetHash(), "approved"),
         uses(adapter.datasetHash(), "corrected"),

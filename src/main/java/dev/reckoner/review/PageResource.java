@@ -49,23 +49,6 @@ public class PageResource {
   record QueueView(
       ReviewQueue.Page page, QueueFilter filter, ReviewQueue.Facets facets, String query) {
 
-    public boolean hasNext() {
-      return page.page() + 1 < page.pages();
-    }
-
-    public int nextPage() {
-      return page.page() + 1;
-    }
-
-    public int previousPage() {
-      return page.page() - 1;
-    }
-
-    /** The page counted from 1. */
-    public int humanPage() {
-      return page.page() + 1;
-    }
-
     public String label(String type) {
       return EventTypes.label(type);
     }
@@ -76,6 +59,7 @@ public class PageResource {
           || filter.verdict() != null
           || filter.adapter() != null
           || filter.reviewer() != null
+          || filter.age() != null
           || filter.search() != null;
     }
   }
@@ -95,7 +79,8 @@ public class PageResource {
         ChainView corrected,
         List<Places.TableView> tables,
         List<Places.SentenceView> sentences,
-        List<ReasonTag> tags);
+        List<ReasonTag> tags,
+        Decision opinion);
 
     static native TemplateInstance missing(Shell shell, String message);
   }
@@ -128,7 +113,9 @@ public class PageResource {
       @QueryParam("adapter") String adapter,
       @QueryParam("mine") boolean mine,
       @QueryParam("q") String search,
-      @QueryParam("page") @DefaultValue("0") int page,
+      @QueryParam("age") String age,
+      @QueryParam("after") String after,
+      @QueryParam("before") String before,
       @HeaderParam("HX-Target") String target) {
     QueueFilter filter =
         new QueueFilter(
@@ -139,10 +126,11 @@ public class PageResource {
             verdict,
             adapter,
             mine ? user() : null,
+            age,
             search);
     QueueView view =
         new QueueView(
-            queue.page(filter, Math.max(0, page), PAGE_SIZE),
+            queue.page(filter, user(), after, before, PAGE_SIZE),
             filter,
             queue.facets(),
             QueueLinks.query(status, filter, mine));
@@ -156,7 +144,7 @@ public class PageResource {
   public Response chain(@PathParam("id") UUID id) {
     ReviewItem item;
     try {
-      item = analyses.get(id);
+      item = analyses.get(id, user());
     } catch (ReviewException e) {
       if (e.problem() != Problem.NOT_FOUND) {
         throw e;
@@ -176,7 +164,8 @@ public class PageResource {
                 corrected,
                 Places.tables(item.evidence()),
                 Places.sentences(item.evidence()),
-                List.of(ReasonTag.values())))
+                List.of(ReasonTag.values()),
+                item.opinionOf(user()).orElse(null)))
         .build();
   }
 

@@ -8,9 +8,11 @@ import java.util.Set;
  * @param status one of {@link #STATUSES}
  * @param type CloudEvents type
  * @param subject the exact subject
- * @param verdict {@code failed}: some step failed; {@code passed}: none did
+ * @param verdict {@code failed}: some step failed; {@code passed}: none did; {@code disputed}: two
+ *     reviewers differ
  * @param adapter id of the adapter that served
  * @param reviewer who made the standing decision
+ * @param age one of {@link #AGES}: since when it waits
  * @param search text found in title, subject or answer, in any case
  */
 public record QueueFilter(
@@ -20,10 +22,17 @@ public record QueueFilter(
     String verdict,
     String adapter,
     String reviewer,
+    String age,
     String search) {
 
   /** The states of an analysis. */
   public static final Set<String> STATUSES = Set.of("pending", "approved", "corrected", "rejected");
+
+  /** What a verdict can be asked for. */
+  public static final Set<String> VERDICTS = Set.of("failed", "passed", "disputed");
+
+  /** Made within the last hour, day or week, or before. */
+  public static final Set<String> AGES = Set.of("hour", "day", "week", "older");
 
   private static final int LONGEST = 200;
 
@@ -34,20 +43,26 @@ public record QueueFilter(
     verdict = blankToNull(verdict);
     adapter = blankToNull(adapter);
     reviewer = blankToNull(reviewer);
+    age = blankToNull(age);
     search = blankToNull(search);
     if (status != null && !STATUSES.contains(status)) {
       throw new ReviewException(
           ReviewException.Problem.INVALID,
           "status is one of pending, approved, corrected, rejected");
     }
-    if (verdict != null && !verdict.equals("failed") && !verdict.equals("passed")) {
-      throw new ReviewException(ReviewException.Problem.INVALID, "verdict is failed or passed");
+    if (verdict != null && !VERDICTS.contains(verdict)) {
+      throw new ReviewException(
+          ReviewException.Problem.INVALID, "verdict is failed, passed or disputed");
+    }
+    if (age != null && !AGES.contains(age)) {
+      throw new ReviewException(
+          ReviewException.Problem.INVALID, "age is one of hour, day, week, older");
     }
   }
 
   /** What waits for a decision. */
   public static QueueFilter pending() {
-    return new QueueFilter("pending", null, null, null, null, null, null);
+    return new QueueFilter("pending", null, null, null, null, null, null, null);
   }
 
   /** The search as a pattern for {@code ilike}, or {@code null}. */

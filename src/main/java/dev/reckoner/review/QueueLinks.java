@@ -14,6 +14,7 @@ final class QueueLinks {
     append(query, "subject", filter.subject());
     append(query, "verdict", filter.verdict());
     append(query, "adapter", filter.adapter());
+    append(query, "age", filter.age());
     append(query, "q", filter.search());
     append(query, "mine", mine ? "true" : null);
     return query.toString();

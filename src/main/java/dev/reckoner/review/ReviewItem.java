@@ -12,6 +12,7 @@ import java.util.UUID;
  * @param chain the chain as the model wrote it
  * @param steps its lines with the verdicts they got when it was analysed
  * @param confidence 0..1
+ * @param disputed whether two people who reviewed it blind came to different decisions
  * @param version to be sent back with a decision
  * @param history every decision about it, the newest first
  */
@@ -27,6 +28,7 @@ public record ReviewItem(
     String answer,
     double confidence,
     String status,
+    boolean disputed,
     int version,
     Lineage lineage,
     Instant createdAt,
@@ -58,10 +60,51 @@ public record ReviewItem(
 
   /** The decision that holds: the newest that was not undone. */
   public Optional<Decision> standing() {
-    return history.stream()
-        .filter(d -> d.kind() != Decision.Kind.UNDO)
-        .filter(d -> history.stream().noneMatch(u -> d.id().equals(u.undoes())))
-        .findFirst();
+    return history.stream().filter(d -> !d.blind()).filter(this::holds).findFirst();
+  }
+
+  /** What was said about it blind and not taken back, the newest first. */
+  List<Decision> opinions() {
+    return history.stream().filter(Decision::blind).filter(this::holds).toList();
+  }
+
+  /** What somebody has said about it blind, while it still waits for somebody else. */
+  public Optional<Decision> opinionOf(String reviewer) {
+    return pending()
+        ? opinions().stream().filter(d -> d.reviewer().equals(reviewer)).findFirst()
+        : Optional.empty();
+  }
+
+  private boolean holds(Decision d) {
+    return d.kind() != Decision.Kind.UNDO
+        && history.stream().noneMatch(u -> d.id().equals(u.undoes()));
+  }
+
+  /**
+   * The analysis as one person may see it: while it waits, without the opinions of others, unless
+   * two differ and this person is a third who can decide.
+   */
+  ReviewItem seenBy(String person) {
+    if (!pending() || disputed && opinionOf(person).isEmpty()) {
+      return this;
+    }
+    return new ReviewItem(
+        id,
+        eventKey,
+        type,
+        subject,
+        title,
+        evidence,
+        chain,
+        steps,
+        answer,
+        confidence,
+        status,
+        false,
+        version,
+        lineage,
+        createdAt,
+        history.stream().filter(d -> !d.blind() || d.reviewer().equals(person)).toList());
   }
 
   public boolean pending() {

@@ -4,7 +4,9 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
+import java.time.OffsetDateTime;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,8 +18,8 @@ import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.statement.Query;
 
 /**
- * The analyses in the order in which a person should see them: failed verdicts first, then the
- * least confident, then the oldest.
+ * The analyses in the order in which a person should see them: what reviewers disagree about first,
+ * then failed verdicts, then the least confident, then the oldest.
  */
 @ApplicationScoped
 public class ReviewQueue {
@@ -25,17 +27,40 @@ public class ReviewQueue {
   /** The most rows of one page. */
   public static final int MAX_PAGE_SIZE = 100;
 
-  private static final String ORDER = " order by a.failed_steps desc, a.confidence, a.created_at";
+  /** The most that a page counts; beyond it there are simply more. */
+  public static final int MOST_COUNTED = 10_000;
+
+  // The key of the queue, as its index has it.
+  private static final String KEY =
+      "(not a.disputed), (-a.failed_steps), a.confidence, a.created_at, a.id";
+
+  private static final String ORDER = " order by " + KEY;
+
+  private static final String BACKWARDS =
+      " order by (not a.disputed) desc, (-a.failed_steps) desc, a.confidence desc,"
+          + " a.created_at desc, a.id desc";
+
+  private static final String PLACE =
+      "(" + KEY + ") %s (:notDisputed, :negatedFailed, :confidence, :createdAt, :cursor)";
+
+  private static final String OPINION_OF =
+      """
+      exists (select 1 from decision o where o.analysis_id = a.id and o.blind
+              and o.kind <> 'undo' and o.reviewer = :viewer
+              and not exists (select 1 from decision u where u.undoes = o.id))
+      """;
 
   /** How often a claim is tried again where somebody else was faster. */
   private static final int CLAIMS = 5;
 
   private final Jdbi jdbi;
   private final Leases leases;
+  private final Planting planting;
 
-  ReviewQueue(Jdbi jdbi, Leases leases) {
+  ReviewQueue(Jdbi jdbi, Leases leases, Planting planting) {
     this.jdbi = jdbi;
     this.leases = leases;
+    this.planting = planting;
   }
 
   /**
@@ -43,6 +68,8 @@ public class ReviewQueue {
    *
    * @param confidence 0..1
    * @param heldBy who looks at it now; {@code null} if nobody does
+   * @param reviewed whether the person who asks has reviewed it and somebody else has to as well
+   * @param disputed whether two people differ about it, and the person who asks is neither
    */
   public record Row(
       UUID id,
@@ -56,7 +83,9 @@ public class ReviewQueue {
       String status,
       String adapterId,
       Instant createdAt,
-      String heldBy) {
+      String heldBy,
+      boolean reviewed,
+      boolean disputed) {
 
     /** The event type without the vendor prefix and the version, as words. */
     public String typeLabel() {
@@ -82,15 +111,12 @@ public class ReviewQueue {
   /**
    * A page of the queue.
    *
-   * @param total how many match in all
+   * @param total how many match in all, as far as they are counted
+   * @param more whether there are more than {@code total}
+   * @param next where the page behind this one begins; {@code null} at the end
+   * @param previous where the page before this one ends; {@code null} at the beginning
    */
-  public record Page(List<Row> rows, int page, int size, long total) {
-
-    /** How many pages there are, at least one. */
-    public long pages() {
-      return Math.max(1, (total + size - 1) / size);
-    }
-  }
+  public record Page(List<Row> rows, long total, boolean more, String next, String previous) {}
 
   /** How many analyses are in which state; {@code failing} are pending ones with a failed step. */
   public record Counts(long pending, long failing, long approved, long corrected, long rejected) {
@@ -107,36 +133,90 @@ public class ReviewQueue {
   /**
    * One page, least certain first.
    *
-   * @param page from 0
+   * @param viewer who asks
+   * @param after where to go on, from {@link Page#next}; {@code null} for the beginning
+   * @param before where to go back from, from {@link Page#previous}; not together with {@code
+   *     after}
    * @param size 1 to {@value #MAX_PAGE_SIZE}
    */
-  public Page page(QueueFilter filter, int page, int size) {
+  public Page page(QueueFilter filter, String viewer, String after, String before, int size) {
+    QueueCursor forward = QueueCursor.of(after);
+    QueueCursor back = forward == null ? QueueCursor.of(before) : null;
+    QueueCursor from = forward == null ? back : forward;
     return jdbi.withHandle(
         handle -> {
-          List<Row> rows =
+          // One row more than fits says whether there is another page.
+          List<Placed> found =
+              new ArrayList<>(rows(handle, filter, viewer, from, back != null, size + 1));
+          boolean beyond = found.size() > size;
+          if (beyond) {
+            found.removeLast();
+          }
+          if (back != null) {
+            Collections.reverse(found);
+          }
+          long counted =
               bind(
                       handle.createQuery(
-                          """
-                          select a.id, a.title, a.subject, a.event_type, a.answer, a.confidence,
-                                 a.verified_steps, a.failed_steps, a.status, a.adapter_id,
-                                 a.created_at, l.holder
-                          from analysis a
-                          left join review_lease l on l.analysis_id = a.id and l.lease_until > now()
-                          """
-                              + where(filter)
-                              + ORDER
-                              + " limit :limit offset :offset"),
+                          "select count(*) from (select 1 from analysis a"
+                              + where(filter, null)
+                              + " limit :most) counted"),
                       filter)
-                  .bind("limit", size)
-                  .bind("offset", (long) page * size)
-                  .map((rs, ctx) -> row(rs))
-                  .list();
-          long total =
-              bind(handle.createQuery("select count(*) from analysis a" + where(filter)), filter)
+                  .bind("most", MOST_COUNTED + 1)
                   .mapTo(Long.class)
                   .one();
-          return new Page(rows, page, size, total);
+          boolean hasNext = back == null ? beyond : true;
+          boolean hasPrevious = back == null ? forward != null : beyond;
+          return new Page(
+              found.stream().map(Placed::row).toList(),
+              Math.min(counted, MOST_COUNTED),
+              counted > MOST_COUNTED,
+              hasNext && !found.isEmpty() ? found.getLast().place().text() : null,
+              hasPrevious && !found.isEmpty() ? found.getFirst().place().text() : null);
         });
+  }
+
+  /** A row and where it stands. */
+  private record Placed(Row row, QueueCursor place) {}
+
+  private static List<Placed> rows(
+      Handle handle,
+      QueueFilter filter,
+      String viewer,
+      QueueCursor from,
+      boolean backwards,
+      int limit) {
+    String place = from == null ? null : PLACE.formatted(backwards ? "<" : ">");
+    Query query =
+        bind(
+                handle.createQuery(
+                    """
+                    select a.id, a.title, a.subject, a.event_type, a.answer, a.confidence,
+                           a.verified_steps, a.failed_steps, a.status, a.adapter_id, a.disputed,
+                           a.created_at, l.holder,
+                           a.status = 'pending' and
+                    """
+                        + OPINION_OF
+                        + """
+                           as reviewed
+                        from analysis a
+                        left join review_lease l on l.analysis_id = a.id and l.lease_until > now()
+                        """
+                        + where(filter, place)
+                        + (backwards ? BACKWARDS : ORDER)
+                        + " limit :limit"),
+                filter)
+            .bind("viewer", viewer)
+            .bind("limit", limit);
+    if (from != null) {
+      query
+          .bind("notDisputed", !from.disputed())
+          .bind("negatedFailed", -from.failedSteps())
+          .bind("confidence", from.confidence())
+          .bind("createdAt", from.createdAt())
+          .bind("cursor", from.id());
+    }
+    return query.map((rs, ctx) -> placed(rs)).list();
   }
 
   /** How many analyses are in which state. */
@@ -146,12 +226,12 @@ public class ReviewQueue {
             handle
                 .createQuery(
                     """
-                    select count(*) filter (where status = 'pending'),
-                           count(*) filter (where status = 'pending' and failed_steps > 0),
-                           count(*) filter (where status = 'approved'),
-                           count(*) filter (where status = 'corrected'),
-                           count(*) filter (where status = 'rejected')
-                    from analysis
+                    select count(*) filter (where a.status = 'pending'),
+                           count(*) filter (where a.status = 'pending' and a.failed_steps > 0),
+                           count(*) filter (where a.status = 'approved' and p.analysis_id is null),
+                           count(*) filter (where a.status = 'corrected' and p.analysis_id is null),
+                           count(*) filter (where a.status = 'rejected' and p.analysis_id is null)
+                    from analysis a left join planted p on p.analysis_id = a.id
                     """)
                 .map(
                     (rs, ctx) ->
@@ -175,30 +255,38 @@ public class ReviewQueue {
   }
 
   /**
-   * The pending analysis that {@code reviewer} should see next: not held by somebody else and not
-   * one of {@code skipped}. It is not claimed; see {@link Leases}.
+   * The pending analysis that {@code reviewer} should see next: not held by somebody else, not one
+   * that waits for somebody else's opinion, and not one of {@code skipped}. It is not claimed; see
+   * {@link Leases}.
    */
   public Optional<UUID> next(String reviewer, List<UUID> skipped) {
     return jdbi.withHandle(
-        handle ->
-            handle
-                .createQuery(
-                    """
-                    select a.id from analysis a
-                    where a.status = 'pending' and a.id <> all(:skipped)
-                      and not exists (select 1 from review_lease l where l.analysis_id = a.id
-                                      and l.lease_until > now() and l.holder <> :reviewer)
-                    """
-                        + ORDER
-                        + " limit 1")
-                .bind("reviewer", reviewer)
-                .bindArray("skipped", UUID.class, skipped.toArray())
-                .mapTo(UUID.class)
-                .findOne());
+        handle -> {
+          Optional<UUID> planted = planting.waiting(handle, reviewer, skipped);
+          return planted.isPresent()
+              ? planted
+              : handle
+                  .createQuery(
+                      """
+                      select a.id from analysis a
+                      where a.status = 'pending' and a.id <> all(:skipped)
+                        and not exists (select 1 from review_lease l where l.analysis_id = a.id
+                                        and l.lease_until > now() and l.holder <> :viewer)
+                        and not
+                      """
+                          + OPINION_OF
+                          + ORDER
+                          + " limit 1")
+                  .bind("viewer", reviewer)
+                  .bindArray("skipped", UUID.class, skipped.toArray())
+                  .mapTo(UUID.class)
+                  .findOne();
+        });
   }
 
   /** Claims what {@link #next} offers; empty if nothing waits. */
   public Optional<Leases.Lease> claimNext(String reviewer, List<UUID> skipped) {
+    planting.maybe(reviewer);
     for (int attempt = 0; attempt < CLAIMS; attempt++) {
       Optional<UUID> next = next(reviewer, skipped);
       if (next.isEmpty()) {
@@ -212,16 +300,30 @@ public class ReviewQueue {
     return Optional.empty();
   }
 
+  /** From value to value along the index, which a plain {@code distinct} would read as a whole. */
   private static List<String> distinct(Handle handle, String column) {
     return handle
-        .createQuery("select distinct " + column + " from analysis order by 1 limit 500")
+        .createQuery(
+            """
+            with recursive found(value, n) as (
+              (select COLUMN, 1 from analysis order by COLUMN limit 1)
+              union all
+              select (select a.COLUMN from analysis a where a.COLUMN > found.value
+                      order by a.COLUMN limit 1), n + 1
+              from found where found.value is not null and n < 500)
+            select value from found where value is not null
+            """
+                .replace("COLUMN", column))
         .mapTo(String.class)
         .list();
   }
 
   /** Only what is asked for, so that the index of the queue can serve it; values are bound. */
-  private static String where(QueueFilter filter) {
+  private static String where(QueueFilter filter, String place) {
     List<String> conditions = new ArrayList<>();
+    if (place != null) {
+      conditions.add(place);
+    }
     if (filter.status() != null) {
       conditions.add(
           filter.status().equals("pending") ? "a.status = 'pending'" : "a.status = :status");
@@ -234,7 +336,11 @@ public class ReviewQueue {
     }
     if (filter.verdict() != null) {
       conditions.add(
-          filter.verdict().equals("failed") ? "a.failed_steps > 0" : "a.failed_steps = 0");
+          switch (filter.verdict()) {
+            case "failed" -> "a.failed_steps > 0";
+            case "passed" -> "a.failed_steps = 0";
+            default -> "a.disputed";
+          });
     }
     if (filter.adapter() != null) {
       conditions.add("a.adapter_id = :adapter");
@@ -244,9 +350,17 @@ public class ReviewQueue {
           "exists (select 1 from standing_decision s"
               + " where s.analysis_id = a.id and s.reviewer = :reviewer)");
     }
-    if (filter.search() != null) {
+    if (filter.age() != null) {
       conditions.add(
-          "(a.title ilike :search or a.subject ilike :search or a.answer ilike :search)");
+          switch (filter.age()) {
+            case "hour" -> "a.created_at > now() - interval '1 hour'";
+            case "day" -> "a.created_at > now() - interval '1 day'";
+            case "week" -> "a.created_at > now() - interval '7 days'";
+            default -> "a.created_at <= now() - interval '7 days'";
+          });
+    }
+    if (filter.search() != null) {
+      conditions.add("(a.title || ' ' || a.subject || ' ' || a.answer) ilike :search");
     }
     return conditions.isEmpty() ? "" : " where " + String.join(" and ", conditions);
   }
@@ -266,19 +380,31 @@ public class ReviewQueue {
     return query.bindMap(values);
   }
 
-  private static Row row(ResultSet rs) throws SQLException {
-    return new Row(
-        rs.getObject("id", UUID.class),
-        rs.getString("title"),
-        rs.getString("subject"),
-        rs.getString("event_type"),
-        rs.getString("answer"),
-        rs.getDouble("confidence"),
-        rs.getInt("verified_steps"),
-        rs.getInt("failed_steps"),
-        rs.getString("status"),
-        rs.getString("adapter_id"),
-        rs.getTimestamp("created_at").toInstant(),
-        rs.getString("holder"));
+  private static Placed placed(ResultSet rs) throws SQLException {
+    boolean reviewed = rs.getBoolean("reviewed");
+    Row row =
+        new Row(
+            rs.getObject("id", UUID.class),
+            rs.getString("title"),
+            rs.getString("subject"),
+            rs.getString("event_type"),
+            rs.getString("answer"),
+            rs.getDouble("confidence"),
+            rs.getInt("verified_steps"),
+            rs.getInt("failed_steps"),
+            rs.getString("status"),
+            rs.getString("adapter_id"),
+            rs.getTimestamp("created_at").toInstant(),
+            rs.getString("holder"),
+            reviewed,
+            rs.getBoolean("disputed") && !reviewed);
+    return new Placed(
+        row,
+        new QueueCursor(
+            rs.getBoolean("disputed"),
+            row.failedSteps(),
+            row.confidence(),
+            rs.getObject("created_at", OffsetDateTime.class),
+            row.id()));
   }
 }

@@ -86,12 +86,16 @@ public class ReviewResource {
       @QueryParam("verdict") String verdict,
       @QueryParam("adapter") String adapter,
       @QueryParam("reviewer") String reviewer,
+      @QueryParam("age") String age,
       @QueryParam("q") String search,
-      @QueryParam("page") @DefaultValue("0") int page,
+      @QueryParam("after") String after,
+      @QueryParam("before") String before,
       @QueryParam("size") @DefaultValue("25") int size) {
     return queue.page(
-        new QueueFilter(status, type, subject, verdict, adapter, reviewer, search),
-        inRange("page", page, 0, 1_000_000),
+        new QueueFilter(status, type, subject, verdict, adapter, reviewer, age, search),
+        name(),
+        after,
+        before,
         inRange("size", size, 1, ReviewQueue.MAX_PAGE_SIZE));
   }
 
@@ -108,7 +112,7 @@ public class ReviewResource {
   @APIResponse(responseCode = "200", description = "The analysis")
   @APIResponse(responseCode = "404", description = "There is none of that id")
   public ReviewItem get(@PathParam("id") UUID id) {
-    return analyses.get(id);
+    return analyses.get(id, name());
   }
 
   @POST
@@ -121,7 +125,7 @@ public class ReviewResource {
   public Claimed next() {
     return queue
         .claimNext(name(), List.of())
-        .map(lease -> new Claimed(analyses.get(lease.analysisId()), lease))
+        .map(lease -> new Claimed(analyses.get(lease.analysisId(), name()), lease))
         .orElse(null);
   }
 
@@ -229,6 +233,16 @@ public class ReviewResource {
       throw new ReviewException(Problem.INVALID, "There is no decision in the request");
     }
     return reviews.merge(id, name(), request);
+  }
+
+  @GET
+  @Path("{id}/dispute")
+  @RolesAllowed("reviewer")
+  @Operation(summary = "The two blind opinions that differ, for a third person to settle")
+  @APIResponse(responseCode = "200", description = "Both versions, step by step")
+  @APIResponse(responseCode = "404", description = "There is nothing to settle for you")
+  public Merge dispute(@PathParam("id") UUID id) {
+    return reviews.dispute(id, name());
   }
 
   @POST

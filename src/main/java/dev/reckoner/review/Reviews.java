@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.stream.Stream;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 
@@ -36,13 +37,24 @@ public class Reviews {
   private final Jdbi jdbi;
   private final ObjectMapper json;
   private final Analyses analyses;
+  private final Planting planting;
+  private final Drawing drawing;
   private final Outbox outbox;
   private final Ledger ledger;
 
-  Reviews(Jdbi jdbi, ObjectMapper json, Analyses analyses, Outbox outbox, Ledger ledger) {
+  Reviews(
+      Jdbi jdbi,
+      ObjectMapper json,
+      Analyses analyses,
+      Planting planting,
+      Drawing drawing,
+      Outbox outbox,
+      Ledger ledger) {
     this.jdbi = jdbi;
     this.json = json;
     this.analyses = analyses;
+    this.planting = planting;
+    this.drawing = drawing;
     this.outbox = outbox;
     this.ledger = ledger;
   }
@@ -92,13 +104,43 @@ public class Reviews {
                   null,
                   request.dwellMillis(),
                   request.version(),
+                  null,
+                  false,
                   null);
+          Optional<Planting.Planted> planted = planting.find(handle, analysisId);
+          if (planted.isPresent()) {
+            return write(handle, item, decision, corrected, planted)
+                .withPlanted(planted.get().told(decision.kind()));
+          }
+          if (request.over() == null && opinion(item, decision)) {
+            return write(handle, item, decision.asOpinion(), corrected, planted);
+          }
           if (request.over() != null) {
-            write(handle, item, undo(item, request.over(), undoId(request), reviewer), null);
+            Decision undo = undo(item, request.over(), undoId(request), reviewer, false);
+            write(handle, item, undo, null, Optional.empty());
             item = analyses.get(handle, analysisId, true);
           }
-          return write(handle, item, decision, corrected);
+          return write(handle, item, decision, corrected, Optional.empty());
         });
+  }
+
+  /**
+   * Whether a decision is only an opinion: the first about an analysis that two people review, or
+   * the second if it differs from the first. A third person decides.
+   *
+   * @throws ReviewException if this person has given an opinion already
+   */
+  private boolean opinion(ReviewItem item, Decision decision) {
+    List<Decision> opinions = item.opinions();
+    if (item.opinionOf(decision.reviewer()).isPresent()) {
+      throw new ReviewException(
+          Problem.TAKEN, "You have reviewed this analysis; it waits for somebody else");
+    }
+    return switch (opinions.size()) {
+      case 0 -> drawing.secondReview(item.id());
+      case 1 -> !decision.agreesWith(opinions.getFirst());
+      default -> false;
+    };
   }
 
   /** The undo that a replacing decision brings with it; the same of a repeated request. */
@@ -107,7 +149,8 @@ public class Reviews {
         ("undo before " + request.id()).getBytes(StandardCharsets.US_ASCII));
   }
 
-  private static Decision undo(ReviewItem item, UUID decision, UUID id, String reviewer) {
+  private static Decision undo(
+      ReviewItem item, UUID decision, UUID id, String reviewer, boolean blind) {
     return new Decision(
         id,
         item.id(),
@@ -120,6 +163,8 @@ public class Reviews {
         decision,
         0,
         item.version(),
+        null,
+        blind,
         null);
   }
 
@@ -138,8 +183,9 @@ public class Reviews {
             return repeated.get();
           }
           Decision standing =
-              item.standing()
+              Stream.concat(item.standing().stream(), item.opinionOf(reviewer).stream())
                   .filter(d -> d.id().equals(decisionId))
+                  .findFirst()
                   .orElseThrow(
                       () ->
                           stale(
@@ -150,7 +196,8 @@ public class Reviews {
                 Problem.FORBIDDEN,
                 "Only " + standing.reviewer() + " or an owner can take this decision back");
           }
-          return write(handle, item, undo(item, decisionId, requestId, reviewer), null);
+          Decision undo = undo(item, decisionId, requestId, reviewer, standing.blind());
+          return write(handle, item, undo, null, planting.find(handle, analysisId));
         });
   }
 
@@ -256,6 +303,25 @@ public class Reviews {
     return Merge.of(item, Merge.Side.of(standing, original), mine);
   }
 
+  /**
+   * The two opinions about an analysis that reviewers differ on, for a third person.
+   *
+   * @throws ReviewException if there are none that this person may see
+   */
+  public Merge dispute(UUID analysisId, String reviewer) {
+    ReviewItem item = analyses.get(analysisId, reviewer);
+    if (!item.disputed()) {
+      throw new ReviewException(
+          Problem.NOT_FOUND, "There is nothing about this analysis that you could settle");
+    }
+    List<String> original = Merge.texts(item);
+    List<Decision> opinions = item.opinions();
+    return Merge.of(
+        item,
+        Merge.Side.of(opinions.getLast(), original),
+        Merge.Side.of(opinions.getFirst(), original));
+  }
+
   private static ChainDraft corrected(ReviewItem item, String text) {
     ChainDraft draft = ChainDraft.of(item.evidence(), text);
     if (!draft.readable()) {
@@ -269,15 +335,20 @@ public class Reviews {
     return draft;
   }
 
-  private Decision write(Handle handle, ReviewItem item, Decision decision, ChainDraft corrected) {
+  private Decision write(
+      Handle handle,
+      ReviewItem item,
+      Decision decision,
+      ChainDraft corrected,
+      Optional<Planting.Planted> planted) {
     handle
         .createUpdate(
             """
             insert into decision (id, analysis_id, reviewer, kind, first_wrong_step, reason_tag,
-              note, chain, verdicts, undoes, dwell_millis, analysis_version, decided_at)
+              note, chain, verdicts, undoes, dwell_millis, analysis_version, decided_at, blind)
             values (:id, :analysisId, :reviewer, :kind, :firstWrongStep, :reasonTag, :note, :chain,
               :verdicts::jsonb, :undoes, :dwellMillis, :analysisVersion,
-              clock_timestamp())
+              clock_timestamp(), :blind)
             """)
         .bind("id", decision.id())
         .bind("analysisId", decision.analysisId())
@@ -291,15 +362,31 @@ public class Reviews {
         .bindByType("undoes", decision.undoes(), UUID.class)
         .bind("dwellMillis", decision.dwellMillis())
         .bind("analysisVersion", decision.analysisVersion())
+        .bind("blind", decision.blind())
         .execute();
+    if (!decision.blind()) {
+      handle.execute(
+          "update analysis set status = ?, version = version + 1 where id = ?",
+          decision.kind().status(),
+          item.id());
+    }
     handle.execute(
-        "update analysis set status = ?, version = version + 1 where id = ?",
-        decision.kind().status(),
+        """
+        update analysis set disputed = status = 'pending' and (
+            select count(*) from decision d where d.analysis_id = analysis.id and d.blind
+              and d.kind <> 'undo' and not exists (select 1 from decision u where u.undoes = d.id)) > 1
+        where id = ?
+        """,
         item.id());
     handle.execute("delete from review_lease where analysis_id = ?", item.id());
     Decision stored = analyses.decision(handle, decision.id()).orElseThrow();
     ObjectNode feedback = feedback(item, stored, corrected);
-    outbox.announce(handle, FEEDBACK_TOPIC, FEEDBACK_TYPE, item.subject(), feedback);
+    // Neither an opinion nor a decision about what was planted is news about an event.
+    if (!stored.blind() && planted.isEmpty()) {
+      outbox.announce(handle, FEEDBACK_TOPIC, FEEDBACK_TYPE, item.subject(), feedback);
+    }
+    feedback.put("blind", stored.blind());
+    feedback.put("planted", planted.isPresent());
     ledger.append(handle, Ledger.Kind.DECISION, stored.reviewer(), item.id().toString(), feedback);
     return stored;
   }

@@ -106,6 +106,7 @@ class MergeTest {
         "",
         1,
         "corrected",
+        false,
         3,
         null,
         Instant.EPOCH,

@@ -196,6 +196,92 @@ class ReviewApiTest {
   }
 
   @Test
+  void whatStandsIsReplacedByWhoHasSeenIt() {
+    UUID id = fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
+    as("rita").body(approve(0)).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201);
+    Map<String, Object> mine = reject(0);
+    String standing =
+        as("rob")
+            .body(mine)
+            .post("/api/v1/analyses/{id}/decisions", id)
+            .then()
+            .statusCode(409)
+            .body("standing.reviewer", is("rita"))
+            .extract()
+            .path("standing.id");
+    as("rob")
+        .body(mine)
+        .post("/api/v1/analyses/{id}/merge", id)
+        .then()
+        .statusCode(200)
+        .body("left.who", is("rita"))
+        .body("left.kind", is("APPROVE"))
+        .body("right.kind", is("REJECT"))
+        .body("rows.same", not(contains(false)))
+        .body("version", is(1));
+    mine.put("over", UUID.randomUUID().toString());
+    mine.put("version", 1);
+    as("rob").body(mine).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(409);
+    mine.put("over", standing);
+    as("rob").body(mine).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201);
+    as("rob").body(mine).post("/api/v1/analyses/{id}/decisions", id).then().statusCode(201);
+    as("vera")
+        .get("/api/v1/analyses/{id}", id)
+        .then()
+        .body("status", is("rejected"))
+        .body("version", is(3))
+        .body("history.kind", contains("REJECT", "UNDO", "APPROVE"));
+    assertThat(ledger.verify(jdbi).problem()).isEmpty();
+  }
+
+  @Test
+  void pagesGoOnFromARowAndBack() {
+    for (int i = 0; i < 7; i++) {
+      fixture.add("Item " + i, ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.1 * i);
+    }
+    var first = as("vera").get("/api/v1/analyses?size=3").then().statusCode(200).extract();
+    assertThat(first.<List<String>>path("rows.title"))
+        .containsExactly("Item 0", "Item 1", "Item 2");
+    assertThat(first.<String>path("previous")).isNull();
+    // What is decided or added meanwhile neither repeats a row nor skips one.
+    fixture.add("Earlier", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.05);
+    var second =
+        as("vera").get("/api/v1/analyses?size=3&after=" + first.path("next")).then().extract();
+    assertThat(second.<List<String>>path("rows.title"))
+        .containsExactly("Item 3", "Item 4", "Item 5");
+    var last =
+        as("vera").get("/api/v1/analyses?size=3&after=" + second.path("next")).then().extract();
+    assertThat(last.<List<String>>path("rows.title")).containsExactly("Item 6");
+    assertThat(last.<String>path("next")).isNull();
+    var back =
+        as("vera").get("/api/v1/analyses?size=3&before=" + last.path("previous")).then().extract();
+    assertThat(back.<List<String>>path("rows.title")).containsExactly("Item 3", "Item 4", "Item 5");
+    var start =
+        as("vera").get("/api/v1/analyses?size=9&before=" + back.path("previous")).then().extract();
+    assertThat(start.<List<String>>path("rows.title"))
+        .containsExactly("Item 0", "Earlier", "Item 1", "Item 2");
+    assertThat(start.<String>path("previous")).isNull();
+    as("vera")
+        .get("/api/v1/analyses?after=nonsense")
+        .then()
+        .statusCode(422)
+        .body("detail", containsString("after and before"));
+  }
+
+  @Test
+  void theQueueIsFilteredByAge() {
+    UUID old = fixture.add("Old", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.1);
+    fixture.add("New", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.2);
+    jdbi.useHandle(
+        h ->
+            h.execute(
+                "update analysis set created_at = now() - interval '8 days' where id = ?", old));
+    as("vera").get("/api/v1/analyses?age=day").then().body("rows.title", contains("New"));
+    as("vera").get("/api/v1/analyses?age=older").then().body("rows.title", contains("Old"));
+    as("vera").get("/api/v1/analyses?age=never").then().statusCode(422);
+  }
+
+  @Test
   void twoReviewersGetDifferentAnalyses() {
     fixture.add("One", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.1);
     fixture.add("Two", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.2);
@@ -513,17 +599,17 @@ class ReviewApiTest {
     return all;
   }
 
-  private static Map<String, Object> approve(int version) {
+  static Map<String, Object> approve(int version) {
     return decision("APPROVE", version);
   }
 
-  private static Map<String, Object> reject(int version) {
+  static Map<String, Object> reject(int version) {
     Map<String, Object> request = decision("REJECT", version);
     request.put("reasonTag", "WRONG_FIGURE");
     return request;
   }
 
-  private static Map<String, Object> decision(String kind, int version) {
+  static Map<String, Object> decision(String kind, int version) {
     Map<String, Object> request = new java.util.HashMap<>();
     request.put("id", UUID.randomUUID().toString());
     request.put("kind", kind);
@@ -541,7 +627,7 @@ class ReviewApiTest {
                 .list());
   }
 
-  private static RequestSpecification as(String name) {
+  static RequestSpecification as(String name) {
     return given()
         .auth()
         .preemptive()

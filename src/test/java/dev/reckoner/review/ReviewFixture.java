@@ -78,8 +78,9 @@ final class ReviewFixture {
     jdbi.useHandle(
         handle ->
             handle.execute(
-                "truncate decision, review_lease, analysis_step, analysis, inbox, account, outbox"
-                    + " cascade"));
+                "truncate decision, review_lease, analysis_step, analysis, inbox, account, outbox,"
+                    + " training_run, training_loss, adapter, adapter_file, adapter_alias,"
+                    + " adapter_release, dataset, dataset_item cascade"));
     accounts.create("vera", PASSWORD, "viewer");
     accounts.create("rita", PASSWORD, "reviewer");
     accounts.create("rob", PASSWORD, "reviewer");
@@ -130,6 +131,70 @@ final class ReviewFixture {
     String chain = String.join("\n", lines.stream().map(Line::text).toList());
     return store(
         title, "dev.reckoner.filing.excerpt.v1", "target", TARGET, chain, "none", 0.1, lines);
+  }
+
+  /** A run under way with its loss so far, and two adapters of earlier ones. */
+  void addRuns() {
+    jdbi.useTransaction(
+        h -> {
+          h.execute(
+              """
+              insert into dataset (hash, samples, preferences, rejections, replay, card, created_by)
+              values (?, 184, 37, 12, 184, '{}', 'olga')
+              """,
+              "5e1d".repeat(16));
+          UUID ended = UUID.randomUUID();
+          UUID active = UUID.randomUUID();
+          h.execute(
+              """
+              insert into training_run (id, status, promote_if_passed, recipe, dataset_hash, adapter_id,
+                backend, step, steps, loss, message, started_by, created_at, started_at, finished_at)
+              values (?, 'refused', false, '{}', ?, 'adapter-07', 'cpu/nf4', 240, 240, 0.412,
+                'refused by the gate: slice earnings lost too much', 'olga', now() - interval '2 d',
+                now() - interval '2 d', now() - interval '47 h')
+              """,
+              ended,
+              "5e1d".repeat(16));
+          h.execute(
+              """
+              insert into training_run (id, status, promote_if_passed, recipe, dataset_hash, backend,
+                step, steps, loss, message, worker, heartbeat_at, started_by, started_at)
+              values (?, 'training', false, '{}', ?, 'cpu/nf4', 60, 240, 0.871,
+                'step 60 of 240, loss 0.8710', 'elsewhere', now() + interval '1 d', 'olga', now())
+              """,
+              active,
+              "5e1d".repeat(16));
+          for (int step = 1; step <= 60; step++) {
+            h.execute(
+                "insert into training_loss (run_id, step, loss, learning_rate) values (?, ?, ?, ?)",
+                active,
+                step,
+                0.6 + 1.9 * Math.exp(-step / 18.0) + 0.05 * Math.sin(step * 1.7),
+                1e-4);
+          }
+          adapter(h, "adapter-06", null, true);
+          adapter(h, "adapter-07", ended, false);
+          h.execute(
+              "insert into adapter_alias (slot, alias, adapter_id, changed_by) values"
+                  + " ('default', 'champion', 'adapter-06', 'olga'),"
+                  + " ('default', 'shadow', 'adapter-07', 'olga')");
+        });
+  }
+
+  private static void adapter(org.jdbi.v3.core.Handle h, String id, UUID run, boolean passed) {
+    h.execute(
+        "insert into adapter (id, sha256, base_model_hash, run_id, dataset_hash, gate, passed)"
+            + " values (?, ?, ?, ?, ?, ?::jsonb, ?)",
+        id,
+        "a7c3".repeat(16),
+        "9f2c".repeat(16),
+        run,
+        "5e1d".repeat(16),
+        """
+        {"checks":[{"suite":"synthetic","text":"execution accuracy: lower end of the improvement %s, must be above +0.0000","passed":%s}],"notes":[]}
+        """
+            .formatted(passed ? "+0.0210" : "-0.0120", passed),
+        passed);
   }
 
   private record Line(
