@@ -12,13 +12,13 @@ import java.util.List;
 import java.util.UUID;
 import org.jdbi.v3.core.Jdbi;
 
-/** The decisions of the reviewers, as far as they stand. */
+/** The decisions of the reviewers, as far as they stand and their reviewers are trusted. */
 @ApplicationScoped
 public class ValidatedChains {
 
   private static final String FROM =
       """
-      from standing_decision d join analysis a on a.id = d.analysis_id
+      from trusted_decision d join analysis a on a.id = d.analysis_id
       where a.status in ('approved', 'corrected', 'rejected')
       """;
 
