@@ -11,9 +11,12 @@ import dev.reckoner.corpus.Problem;
 import dev.reckoner.corpus.PublishedCorpus;
 import dev.reckoner.corpus.SyntheticGenerator;
 import dev.reckoner.corpus.SyntheticGenerator.Split;
+import dev.reckoner.corpus.SyntheticGenerator.Topic;
 import dev.reckoner.evaluation.Grader;
 import dev.reckoner.evaluation.HouseRuleSuite;
+import dev.reckoner.evaluation.Suite;
 import dev.reckoner.evaluation.SuiteFile;
+import dev.reckoner.evaluation.SyntheticSuite;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,6 +44,8 @@ public final class CorpusCommand implements Callable<Integer> {
   private static final long HELD_OUT_SEED = 20_261_124L;
 
   private static final int HOUSE_POOL = 400;
+
+  private static final int SUITE_PROBLEMS = 200;
 
   @Spec private CommandSpec spec;
 
@@ -122,11 +127,10 @@ public final class CorpusCommand implements Callable<Integer> {
           "synthetic",
           LongStream.range(0, heldOutSynthetic).mapToObj(n -> held.problem(n).problem()).toList());
     }
-    suites.put(
-        HouseRuleSuite.NAME,
-        HouseRuleSuite.of(pack, HouseRuleSuite.SEED, HouseRuleSuite.PROBLEMS).problems());
+    List<Suite> own = ownSuites();
     LeakFilter filter = new LeakFilter();
     suites.values().forEach(filter::holdOut);
+    own.forEach(suite -> filter.holdOut(suite.problems()));
     SyntheticGenerator generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
     List<Lesson> made =
         filter.filter(
@@ -148,6 +152,11 @@ public final class CorpusCommand implements Callable<Integer> {
       SuiteFile.write(file, suite.getValue());
       files.add(file);
     }
+    for (Suite suite : own) {
+      Path file = Files.createDirectories(out.resolve("suites")).resolve(suite.name() + ".jsonl");
+      SuiteFile.write(file, suite);
+      files.add(file);
+    }
     List<Lesson> all = new ArrayList<>(kept);
     all.addAll(made);
     if (vocabulary > 0) {
@@ -165,8 +174,18 @@ public final class CorpusCommand implements Callable<Integer> {
         DatasetCard.of(out.getFileName().toString(), all, files, counts, notes));
     System.out.printf(
         "%d published and %d synthetic lessons, %d suites in %s%n",
-        kept.size(), made.size(), suites.size(), out);
+        kept.size(), made.size(), suites.size() + own.size(), out);
     return 0;
+  }
+
+  /** The house's convention, and a suite for each topic, with their gold chains. */
+  private List<Suite> ownSuites() {
+    List<Suite> own = new ArrayList<>();
+    own.add(HouseRuleSuite.of(pack, HouseRuleSuite.SEED, SUITE_PROBLEMS));
+    for (Topic topic : Topic.values()) {
+      own.add(SyntheticSuite.of(topic, pack, HELD_OUT_SEED, SUITE_PROBLEMS));
+    }
+    return own;
   }
 
   private static List<Problem> gradable(List<Problem> problems) {

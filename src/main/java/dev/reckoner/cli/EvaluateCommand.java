@@ -47,8 +47,8 @@ public final class EvaluateCommand implements Callable<Integer> {
       names = "--suite",
       paramLabel = "NAME|FILE",
       description =
-          "synthetic (the default), house-rule, a suite file, or a FinQA, TAT-QA or ConvFinQA file;"
-              + " may be repeated.")
+          "synthetic (the default), comparative, units, unanswerable, house-rule, a suite file, or"
+              + " a FinQA, TAT-QA or ConvFinQA file; may be repeated.")
   List<String> suites = List.of("synthetic");
 
   @Option(

@@ -6,7 +6,9 @@ import dev.reckoner.corpus.SyntheticPack.Item;
 import dev.reckoner.corpus.SyntheticPack.Kind;
 import dev.reckoner.corpus.SyntheticPack.Lists;
 import dev.reckoner.corpus.SyntheticPack.Words;
+import dev.reckoner.reasoning.Scale;
 import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -46,6 +48,8 @@ final class GridMaker {
       case "rating" -> rating();
       case "price" -> price();
       case "comparison" -> comparison();
+      case "peers" -> peers();
+      case "scales" -> scales();
       case "index" -> index();
       default -> throw new IllegalArgumentException("unknown shape of page: " + shape);
     };
@@ -462,6 +466,83 @@ final class GridMaker {
     String year = chance(50) ? "FY" + world.firstYear : String.valueOf(world.firstYear);
     String title = (chance(70) ? topic + ": " : "") + a + " and " + b + ", " + year;
     return new Grid("comparison", title, series, List.of(period(a), period(b)), world.scale);
+  }
+
+  /** A table of three to five issuers, of sizes that can be compared. */
+  private Grid peers() {
+    List<World> worlds = new ArrayList<>(List.of(world));
+    for (int i = 2 + random.nextInt(3); i > 0; i--) {
+      worlds.add(new World(vocabulary.companies(), heldOut, random));
+    }
+    List<String> roles = new ArrayList<>(List.of("revenue"));
+    roles.addAll(
+        some(
+            List.of("operatingIncome", "netIncome", "grossProfit", "totalAssets", "cash", "equity"),
+            2 + random.nextInt(3)));
+    double[] factors = new double[worlds.size()];
+    for (int w = 0; w < factors.length; w++) {
+      factors[w] =
+          w == 0
+              ? 1
+              : world.of("revenue")[0].doubleValue()
+                  / worlds.get(w).of("revenue")[0].doubleValue()
+                  * Math.exp(world.between(-1.2, 1.2));
+    }
+    List<Series> series = new ArrayList<>();
+    for (String role : roles) {
+      BigDecimal[] values = new BigDecimal[worlds.size()];
+      for (int w = 0; w < values.length; w++) {
+        values[w] =
+            w == 0
+                ? world.of(role)[0]
+                : world.amount(worlds.get(w).of(role)[0].doubleValue() * factors[w]);
+      }
+      series.add(series(role, values));
+    }
+    List<Period> issuers = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    for (World one : worlds) {
+      String first = one.name.replaceAll(" .*", "");
+      String name = chance(60) && names.add(first) ? first : one.name;
+      issuers.add(period(name));
+    }
+    String topic = Wording.pick(vocabulary.segments().train(), random);
+    String year = chance(50) ? "FY" + world.firstYear : String.valueOf(world.firstYear);
+    String title =
+        topic + ": " + Wording.pick(List.of("peers", "peer group"), random) + ", " + year;
+    return new Grid("comparison", title, series, issuers, world.scale);
+  }
+
+  /** Rows of a statement and, last, an amount that is told in another power of ten. */
+  private Grid scales() {
+    Grid table = annual("scales", "Selected financial data", List.of("revenue"));
+    List<Series> series = new ArrayList<>(table.series());
+    for (String role :
+        some(List.of("operatingIncome", "netIncome", "totalAssets", "equity", "cash"), 3)) {
+      series.add(series(role, world.of(role)));
+    }
+    String role =
+        Wording.pick(
+            List.of("capitalExpenditure", "repurchases", "acquisitions", "longTermDebt"), random);
+    Series told = series(role, world.of(role));
+    int shift =
+        Scale.parse(world.scale.isEmpty() ? "units" : world.scale).exponent()
+            - Scale.parse(otherScale(world.scale)).exponent();
+    BigDecimal[] values = new BigDecimal[world.years];
+    for (int y = 0; y < values.length; y++) {
+      BigDecimal moved = world.of(role)[y].movePointRight(shift);
+      // Rounded as people say it, yet never to nothing.
+      values[y] =
+          moved.setScale(Math.max(2, 3 - moved.precision() + moved.scale()), RoundingMode.HALF_UP);
+    }
+    series.add(
+        new Series("said", told.label(), told.call(), told.kind(), told.good(), values, null));
+    return new Grid("scales", table.title(), series, table.periods(), table.scale());
+  }
+
+  /** The power of ten in which sentences tell what tables give in {@code scale}. */
+  static String otherScale(String scale) {
+    return scale.equals("million") ? "billion" : "million";
   }
 
   private Grid index() {

@@ -74,6 +74,17 @@ final class PageWriter {
     String money = moneyNote(grid);
     if (grid.shape().equals("text")) {
       say(grid, sentences, places);
+    } else if (grid.shape().equals("scales")) {
+      int told = grid.series().size() - 1;
+      Grid shown =
+          new Grid(
+              "statement",
+              grid.title(),
+              grid.series().subList(0, told),
+              grid.periods(),
+              grid.scale());
+      tables.add(upright(shown, money, places));
+      say(grid, told, GridMaker.otherScale(grid.scale()), sentences, places);
     } else {
       boolean event = SyntheticGenerator.EVENTS.contains(grid.shape());
       boolean transposed = !event && chance(18);
@@ -300,31 +311,36 @@ final class PageWriter {
 
   /** Figures in sentences: two periods of each series. */
   private void say(Grid grid, List<String> sentences, Map<Key, Plan.Reference> places) {
-    int last = grid.periods().size() - 1;
     for (int s = 0; s < grid.series().size(); s++) {
-      Series series = grid.series().get(s);
-      int p = 1 + random.nextInt(last);
-      String wording =
-          Wording.pick(
-              heldOut && chance(50) ? vocabulary.sayings().heldOut() : vocabulary.sayings().train(),
-              random);
-      Map<String, String> slots =
-          Map.of(
-              "x",
-              Grid.inSentence(series.label()),
-              "p",
-              grid.periods().get(p).call(),
-              "q",
-              grid.periods().get(p - 1).call(),
-              "v",
-              spoken(series, series.values()[p], grid.scale()),
-              "w",
-              spoken(series, series.values()[p - 1], grid.scale()));
-      Place here = new Place.Sentence(sentences.size());
-      places.put(new Key(s, p), new Plan.Reference(here, series.values()[p]));
-      places.put(new Key(s, p - 1), new Plan.Reference(here, series.values()[p - 1]));
-      sentences.add(SyntheticGenerator.capital(Wording.expand(wording, slots, random)));
+      say(grid, s, grid.scale(), sentences, places);
     }
+  }
+
+  private void say(
+      Grid grid, int s, String scale, List<String> sentences, Map<Key, Plan.Reference> places) {
+    int last = grid.periods().size() - 1;
+    Series series = grid.series().get(s);
+    int p = 1 + random.nextInt(last);
+    String wording =
+        Wording.pick(
+            heldOut && chance(50) ? vocabulary.sayings().heldOut() : vocabulary.sayings().train(),
+            random);
+    Map<String, String> slots =
+        Map.of(
+            "x",
+            Grid.inSentence(series.label()),
+            "p",
+            grid.periods().get(p).call(),
+            "q",
+            grid.periods().get(p - 1).call(),
+            "v",
+            spoken(series, series.values()[p], scale),
+            "w",
+            spoken(series, series.values()[p - 1], scale));
+    Place here = new Place.Sentence(sentences.size());
+    places.put(new Key(s, p), new Plan.Reference(here, series.values()[p]));
+    places.put(new Key(s, p - 1), new Plan.Reference(here, series.values()[p - 1]));
+    sentences.add(SyntheticGenerator.capital(Wording.expand(wording, slots, random)));
   }
 
   private String spoken(Series series, BigDecimal value, String scale) {

@@ -23,7 +23,7 @@ public final class SyntheticGenerator {
     HELD_OUT
   }
 
-  static final List<String> EVENTS = List.of("earnings", "rating", "price", "comparison");
+  static final List<String> EVENTS = List.of("earnings", "rating", "price", "comparison", "peers");
 
   /** Families whose answer is that the page does not say are this many percent of all. */
   private static final int NOT_STATED_PERCENT = 5;
@@ -67,6 +67,45 @@ public final class SyntheticGenerator {
     maker = new QuestionMaker(pack, split);
     answerableFamilies = weighted(false);
     unanswerableFamilies = weighted(true);
+  }
+
+  /** What a suite of its own looks into. */
+  public enum Topic {
+    /** Two issuers side by side, and tables of three to five peers. */
+    COMPARATIVE,
+    /** Figures in different units and powers of ten. */
+    UNITS,
+    /** As many questions that the page does not answer as questions that it does. */
+    UNANSWERABLE;
+
+    /** How suites, ids and origins name it. */
+    public String text() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * A generator of one topic's problems.
+   *
+   * @param domain the domain pack, for example {@code finance}
+   * @throws IllegalArgumentException if the pack has no such material or it is malformed
+   */
+  public static SyntheticGenerator of(Topic topic, String domain, long seed, Split split) {
+    SyntheticPack own = SyntheticPack.load(domain, topic.text() + ".yaml");
+    SyntheticPack all = SyntheticPack.load(domain);
+    SyntheticPack chosen =
+        switch (topic) {
+          case COMPARATIVE -> own.with(all.only(f -> f.on().equals(List.of("comparison"))));
+          case UNITS -> own;
+          case UNANSWERABLE -> own.with(all);
+        };
+    int notStated =
+        switch (topic) {
+          case COMPARATIVE -> 10;
+          case UNITS -> 0;
+          case UNANSWERABLE -> 50;
+        };
+    return new SyntheticGenerator(chosen, topic.text(), notStated, seed, split);
   }
 
   /** Each family as often as its weight says. */

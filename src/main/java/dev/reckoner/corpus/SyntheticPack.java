@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -131,7 +132,12 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
 
   record Inference(List<String> up, List<String> down) {}
 
-  private record Questions(Map<String, String> phrases, List<Family> families) {}
+  private record Questions(Map<String, String> phrases, List<Family> families) {
+
+    Questions {
+      phrases = phrases == null ? Map.of() : phrases;
+    }
+  }
 
   /**
    * Reads a pack from the class path.
@@ -175,7 +181,15 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
     return new SyntheticPack(vocabulary, families.stream().filter(wanted).toList());
   }
 
-  private static SyntheticPack load(String id, String questions) {
+  /** These families and those of another. */
+  SyntheticPack with(SyntheticPack other) {
+    List<Family> all = new ArrayList<>(families);
+    all.addAll(other.families);
+    return new SyntheticPack(vocabulary, all);
+  }
+
+  /** The pack with the question families of another file of its folder. */
+  static SyntheticPack load(String id, String questions) {
     String folder = "packs/" + id + "/";
     return new SyntheticPack(
         read(folder + "synthetic.yaml", Vocabulary.class),

@@ -13,9 +13,6 @@ public final class HouseRuleSuite {
   /** The seed of the suite that ships; pools may have any seed, this one included. */
   public static final long SEED = SyntheticSuite.SEED;
 
-  /** How many problems a suite written to a file has. */
-  public static final int PROBLEMS = 200;
-
   private HouseRuleSuite() {}
 
   /** The first problems of a seed. */

@@ -2,6 +2,7 @@ package dev.reckoner.evaluation;
 
 import dev.reckoner.corpus.FilingFile;
 import dev.reckoner.corpus.Problem;
+import dev.reckoner.corpus.SyntheticGenerator.Topic;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,9 +18,10 @@ public final class Suites {
   /**
    * Opens a suite.
    *
-   * @param name {@code synthetic}, {@code house-rule}, a suite file (JSON Lines, see {@link
-   *     SuiteFile}), or a FinQA, TAT-QA or ConvFinQA file as distributed, plain or gzip, of which
-   *     the problems stay whose answer is a figure, yes, no, or missing
+   * @param name {@code synthetic}, {@code comparative}, {@code units}, {@code unanswerable}, {@code
+   *     house-rule}, a suite file (JSON Lines, see {@link SuiteFile}), or a FinQA, TAT-QA or
+   *     ConvFinQA file as distributed, plain or gzip, of which the problems stay whose answer is a
+   *     figure, yes, no, or missing
    * @param limit the first problems
    * @param goldEvidence of a data set that says where its answers stand: only that evidence
    * @throws SuiteException one line
@@ -28,7 +30,14 @@ public final class Suites {
     return switch (name) {
       case SyntheticSuite.NAME -> SyntheticSuite.of(PACK, SyntheticSuite.SEED, limit);
       case HouseRuleSuite.NAME -> HouseRuleSuite.of(PACK, HouseRuleSuite.SEED, limit);
-      default -> file(name, limit, goldEvidence);
+      default -> {
+        for (Topic topic : Topic.values()) {
+          if (topic.text().equals(name)) {
+            yield SyntheticSuite.of(topic, PACK, SyntheticSuite.SEED, limit);
+          }
+        }
+        yield file(name, limit, goldEvidence);
+      }
     };
   }
 
@@ -36,7 +45,10 @@ public final class Suites {
     Path file = Path.of(name);
     if (!Files.isRegularFile(file)) {
       throw new SuiteException(
-          "there is no suite " + name + "; name synthetic, house-rule, or a file of problems");
+          "there is no suite "
+              + name
+              + "; name synthetic, comparative, units, unanswerable, house-rule, or a file of"
+              + " problems");
     }
     try {
       if (SuiteFile.is(file)) {

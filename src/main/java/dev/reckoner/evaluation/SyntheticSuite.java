@@ -23,6 +23,13 @@ public final class SyntheticSuite {
     return of(NAME, IntStream.range(0, problems).mapToObj(generator::problem).toList());
   }
 
+  /** The first problems of one topic; the suite is called as the topic is. */
+  public static Suite of(SyntheticGenerator.Topic topic, String pack, long seed, int problems) {
+    SyntheticGenerator generator =
+        SyntheticGenerator.of(topic, pack, seed, SyntheticGenerator.Split.HELD_OUT);
+    return of(topic.text(), IntStream.range(0, problems).mapToObj(generator::problem).toList());
+  }
+
   /** A suite of problems whose chains are known. */
   static Suite of(String name, List<Solved> solved) {
     return Suite.of(
