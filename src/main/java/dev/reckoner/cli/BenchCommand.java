@@ -1,21 +1,12 @@
 package dev.reckoner.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.reckoner.gemma.Gemma3;
 import dev.reckoner.gemma.GemmaConfig;
-import dev.reckoner.gemma.InferenceBenchmark;
-import dev.reckoner.gemma.LoraAdapter;
-import dev.reckoner.gemma.LoraSpec;
-import dev.reckoner.gemma.Rate;
-import dev.reckoner.gemma.TrainingBenchmark;
+import dev.reckoner.inference.BundledModel;
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.backends.Backends;
-import dev.reckoner.tensor.cpu.MachineLimit;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -29,6 +20,8 @@ import picocli.CommandLine.Parameters;
     description = "Measures prefill, decode and training rates against the machine's limits.")
 public final class BenchCommand implements Callable<Integer> {
 
+  private static final String BUNDLED = "bundled";
+
   /** What is measured. */
   enum Subject {
     INFERENCE,
@@ -41,15 +34,15 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--model",
       paramLabel = "DIR",
-      description = "A checkpoint; without one, random weights of --shape.")
+      description = "A checkpoint; without one, the weights of --shape.")
   private Path model;
 
   @Option(
       names = "--shape",
-      defaultValue = "gemma-3-270m",
       description =
-          "gemma-3-270m, gemma-3-1b or gemma-3-4b (default: ${DEFAULT-VALUE}); 1b needs a heap"
-              + " of 3 GB.")
+          "gemma-3-270m, gemma-3-1b or gemma-3-4b with random weights, or bundled: the model that"
+              + " ships with the program (default: gemma-3-1b for inference, bundled for"
+              + " training).")
   private String shape;
 
   @Option(
@@ -60,12 +53,22 @@ public final class BenchCommand implements Callable<Integer> {
 
   @Option(
       names = "--embedding",
-      defaultValue = "INT8",
-      description = "Of embedding and head; GPUs hold it in BF16 (default: ${DEFAULT-VALUE}).")
+      description =
+          "Of embedding and head (default: INT8 for inference on a CPU, else BF16, as train has"
+              + " it).")
   private Precision embedding;
 
-  @Option(names = "--prompt", defaultValue = "512", description = "Prompt tokens of a prefill.")
+  @Option(
+      names = "--prompt",
+      defaultValue = "512",
+      description = "Tokens of a prefill and of a training sequence (default: ${DEFAULT-VALUE}).")
   private int prompt;
+
+  @Option(
+      names = "--sequences",
+      defaultValue = "4",
+      description = "Sequences packed into a training step (default: ${DEFAULT-VALUE}).")
+  private int sequences;
 
   @Option(names = "--iterations", defaultValue = "9", description = "Timed repetitions.")
   private int iterations;
@@ -92,87 +95,51 @@ public final class BenchCommand implements Callable<Integer> {
     int count = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     try (Backend backend = Backends.open(backendName, OptionalInt.of(count))) {
       boolean cpu = backend.name().equals("cpu");
-      MachineLimit limit = cpu ? MachineLimit.measure(count) : null;
-      List<Rate> rates = new ArrayList<>();
-      try (Gemma3 gemma = open(backend, cpu)) {
+      try (Gemma3 gemma = open(backend, cpu);
+          BenchProbe probe = new BenchProbe(cpu ? count : 0)) {
+        BenchReport report = new BenchReport(backend.description(), name());
+        report.memory("when loaded");
         if (subject == Subject.INFERENCE) {
-          InferenceBenchmark bench = new InferenceBenchmark(gemma, iterations);
-          rates.add(bench.prefill(prompt));
-          rates.add(bench.decode(1, prompt));
-          rates.add(bench.decode(8, prompt));
+          BenchInference bench = new BenchInference(gemma, probe, iterations);
+          report.add(bench.prefill(prompt));
+          report.add(bench.decode(1, prompt));
+          report.add(bench.decode(8, prompt));
         } else {
-          try (LoraAdapter adapter =
-              LoraAdapter.create(gemma, "bench", LoraSpec.allLinear(16, 16), 1)) {
-            rates.add(TrainingBenchmark.run(gemma, adapter, 4, prompt, iterations));
-          }
+          report.add(BenchTraining.run(gemma, probe, sequences, prompt, iterations));
         }
+        report.memory("at the end");
+        probe.remeasure();
+        System.out.println(json ? report.json(probe.limit()) : report.table(probe.limit()));
       }
-      System.out.println(json ? json(backend, limit, rates) : table(backend, limit, rates));
     }
     return 0;
   }
 
   private Gemma3 open(Backend backend, boolean cpu) {
-    Precision head = cpu ? embedding : Precision.BF16;
-    return model != null
-        ? Gemma3.load(model, backend, precision, head)
-        : Gemma3.random(GemmaConfig.released(shape), backend, precision, head, 1);
+    if (embedding == null) {
+      embedding = cpu && subject == Subject.INFERENCE ? Precision.INT8 : Precision.BF16;
+    }
+    Path checkpoint = checkpoint();
+    return checkpoint != null
+        ? Gemma3.load(checkpoint, backend, precision, embedding)
+        : Gemma3.random(GemmaConfig.released(shape()), backend, precision, embedding, 1);
   }
 
-  private String table(Backend backend, MachineLimit limit, List<Rate> rates) {
-    StringBuilder text = new StringBuilder(backend.description()).append('\n');
-    if (limit != null) {
-      text.append(
-          "limits measured now: %.0f GFLOP/s fp32, %.1f GB/s%n"
-              .formatted(limit.gflops(), limit.gigabytesPerSecond()));
-    }
-    text.append(
-        "%-24s %10s %10s %10s %8s %8s%n"
-            .formatted("", "ms", "tok/s", "GFLOP/s", "GB/s", "of limit"));
-    for (Rate r : rates) {
-      text.append(
-          "%-24s %10.1f %10.1f %10.1f %8s %8s%n"
-              .formatted(
-                  r.name(),
-                  r.seconds() * 1e3,
-                  r.tokensPerSecond(),
-                  r.gflops(),
-                  Double.isNaN(r.gigabytesPerSecond())
-                      ? ""
-                      : "%.1f".formatted(r.gigabytesPerSecond()),
-                  limit == null ? "" : "%.0f%%".formatted(100 * fraction(r, limit))));
-    }
-    return text.toString().stripTrailing();
+  /** Null for random weights. */
+  private Path checkpoint() {
+    return model != null || !shape().equals(BUNDLED)
+        ? model
+        : BundledModel.directory(new ServerOptions().dataDirectory().resolve("model-cache"));
   }
 
-  /** The larger of the shares of compute and bandwidth that a rate uses. */
-  private static double fraction(Rate r, MachineLimit limit) {
-    double compute = r.gflops() / limit.gflops();
-    return Double.isNaN(r.gigabytesPerSecond())
-        ? compute
-        : Math.max(compute, r.gigabytesPerSecond() / limit.gigabytesPerSecond());
+  private String shape() {
+    if (shape != null) {
+      return shape;
+    }
+    return subject == Subject.INFERENCE ? "gemma-3-1b" : BUNDLED;
   }
 
-  private String json(Backend backend, MachineLimit limit, List<Rate> rates) {
-    ObjectMapper mapper = new ObjectMapper();
-    ObjectNode root = mapper.createObjectNode();
-    root.put("backend", backend.description());
-    root.put("model", model == null ? shape : model.toString());
-    root.put("precision", precision.name());
-    if (limit != null) {
-      root.set("limit", mapper.valueToTree(limit));
-    }
-    var list = root.putArray("rates");
-    for (Rate r : rates) {
-      ObjectNode node = mapper.valueToTree(r);
-      if (Double.isNaN(r.gigabytesPerSecond())) {
-        node.remove("gigabytesPerSecond");
-      }
-      if (limit != null) {
-        node.put("fractionOfLimit", fraction(r, limit));
-      }
-      list.add(node);
-    }
-    return root.toPrettyString();
+  private String name() {
+    return "%s, %s, embedding %s".formatted(model == null ? shape() : model, precision, embedding);
   }
 }
