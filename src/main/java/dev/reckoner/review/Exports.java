@@ -30,7 +30,8 @@ public class Exports {
     SFT,
     /**
      * {@code {"prompt": [system, user], "prefix", "chosen", "rejected"}} of corrected chains, where
-     * {@code prefix} are the steps before the first that changed.
+     * {@code prefix} are the steps before the first that changed; a correction that changed nothing
+     * is no pair.
      */
     DPO,
     /** {@code {"prompt", "completion", "label"}}: what was approved, and what was not. */
@@ -128,6 +129,9 @@ public class Exports {
     int same = 0;
     while (same < Math.min(wrong.size(), right.size()) && wrong.get(same).equals(right.get(same))) {
       same++;
+    }
+    if (same == wrong.size() && same == right.size()) {
+      return List.of();
     }
     Map<String, Object> line = new LinkedHashMap<>();
     line.put("prompt", decided.prompt());

@@ -12,18 +12,18 @@ import org.jdbi.v3.postgres.PostgresPlugin;
  * A real Postgres with the product's migrations, without Quarkus: one server for a test class, one
  * database for a test.
  */
-final class PostgresFixture implements AutoCloseable {
+public final class PostgresFixture implements AutoCloseable {
 
   private final EmbeddedPostgres postgres;
   private int databases;
-  Jdbi jdbi;
+  public Jdbi jdbi;
 
-  PostgresFixture() throws IOException {
+  public PostgresFixture() throws IOException {
     postgres = EmbeddedPostgres.start();
   }
 
   /** Goes on with an empty database of its own. */
-  void fresh() {
+  public void fresh() {
     String name = "test" + databases++;
     Jdbi.create(postgres.getPostgresDatabase())
         .useHandle(h -> h.execute("create database " + name));
@@ -33,7 +33,7 @@ final class PostgresFixture implements AutoCloseable {
   }
 
   /** An event and its analysis, in the state that the agent leaves them in. */
-  UUID analysis(String evidence, String chain) {
+  public UUID analysis(String evidence, String chain) {
     UUID id = UUID.randomUUID();
     jdbi.useTransaction(
         h -> {
@@ -59,7 +59,7 @@ final class PostgresFixture implements AutoCloseable {
   }
 
   /** A reviewer's decision on it, as the review records it. */
-  void decide(UUID analysis, String kind, String chain) {
+  public void decide(UUID analysis, String kind, String chain) {
     jdbi.useTransaction(
         h -> {
           h.execute(
