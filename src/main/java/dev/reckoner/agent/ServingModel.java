@@ -2,12 +2,14 @@ package dev.reckoner.agent;
 
 import dev.reckoner.gemma.LoraAdapter;
 import dev.reckoner.inference.BundledModel;
+import dev.reckoner.inference.Generation;
 import dev.reckoner.inference.GenerationListener;
 import dev.reckoner.inference.InferenceEngine;
 import dev.reckoner.inference.Reasoner;
 import dev.reckoner.inference.Request;
 import dev.reckoner.inference.Sampler;
 import dev.reckoner.inference.Ticket;
+import dev.reckoner.reasoning.Evidence;
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.backends.Backends;
@@ -132,6 +134,17 @@ public class ServingModel implements AdapterSlot {
     } finally {
       swapping.readLock().unlock();
     }
+  }
+
+  /**
+   * Writes a chain about evidence with the adapter that serves now, as an analysis does.
+   *
+   * @throws dev.reckoner.inference.InferenceException if the model could not serve
+   */
+  public Generation generate(Evidence evidence) throws InterruptedException {
+    return submit(current -> reasoner().request(evidence, current.adapter(), options()), null)
+        .ticket()
+        .await();
   }
 
   @Override

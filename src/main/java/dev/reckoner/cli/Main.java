@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
       StartCommand.class,
       AnalyzeCommand.class,
       TrainCommand.class,
+      ImproveCommand.class,
       EvaluateCommand.class,
       AdaptersCommand.class,
       VerifyLedgerCommand.class,

@@ -6,7 +6,7 @@ import dev.reckoner.corpus.Support;
 import dev.reckoner.corpus.SyntheticGenerator;
 import dev.reckoner.corpus.SyntheticGenerator.Solved;
 import dev.reckoner.evaluation.Suite;
-import dev.reckoner.evaluation.SyntheticSuite;
+import dev.reckoner.evaluation.Suites;
 import dev.reckoner.improve.DatasetBuilder.Replay;
 import dev.reckoner.improve.ValidatedChain.Use;
 import dev.reckoner.reasoning.Chain;
@@ -89,7 +89,7 @@ public class Datasets {
           "there is nothing to learn from yet: approve or correct some chains first");
     }
     List<Suite> suites = new ArrayList<>();
-    suites.add(SyntheticSuite.of(PACK, SyntheticSuite.SEED, config.suiteProblems()));
+    config.suites().forEach(name -> suites.add(Suites.open(name, config.suiteProblems(), false)));
     if (!heldOut.isEmpty()) {
       suites.add(Suite.of(VALIDATED, heldOut));
     }

@@ -1,6 +1,7 @@
 package dev.reckoner.improve;
 
 import dev.reckoner.evaluation.Comparison;
+import dev.reckoner.evaluation.Grade;
 import dev.reckoner.evaluation.Interval;
 import dev.reckoner.evaluation.Measurement;
 import dev.reckoner.evaluation.Metric;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * Decides whether a candidate may serve, by its comparisons with the champion. What was not
@@ -45,6 +47,8 @@ final class Gate {
     }
   }
 
+  private static final String SERVING = "serving";
+
   private final GateRules rules;
 
   Gate(GateRules rules) {
@@ -58,6 +62,15 @@ final class Gate {
    * @param candidates measurements of the candidate on the same suites
    */
   Verdict judge(List<Measurement> champions, List<Measurement> candidates) {
+    return judge(champions, candidates, null);
+  }
+
+  /**
+   * Judges.
+   *
+   * @param cost of serving the candidate; {@code null} if it was not measured
+   */
+  Verdict judge(List<Measurement> champions, List<Measurement> candidates, ServingCost cost) {
     List<Check> checks = new ArrayList<>();
     List<String> notes = new ArrayList<>();
     Map<String, Measurement> bySuite = new TreeMap<>();
@@ -79,6 +92,9 @@ final class Gate {
         judge(suiteRules, champion, candidate, checks);
       }
     }
+    if (rules.serving() != null) {
+      judge(rules.serving(), cost, checks);
+    }
     boolean passed = !checks.isEmpty() && checks.stream().allMatch(Check::passed);
     return new Verdict(passed, List.copyOf(checks), List.copyOf(notes));
   }
@@ -92,6 +108,9 @@ final class Gate {
       if (rule != null) {
         judge(suite, metric, rule, champion, candidate, comparison, checks);
       }
+    }
+    if (rules.issuers() != null) {
+      judgeIssuers(rules.issuers(), champion, candidate, checks);
     }
     if (rules.slices() != null) {
       comparison
@@ -113,6 +132,59 @@ final class Gate {
                 }
               });
     }
+  }
+
+  private static void judge(GateRules.ServingRules rules, ServingCost cost, List<Check> checks) {
+    if (rules.slowdown() != null) {
+      checks.add(
+          cost == null || Double.isNaN(cost.slowdown())
+              ? new Check(SERVING, "seconds a token: were not measured", false)
+              : new Check(
+                  SERVING,
+                  "seconds a token: %s times the champion's, may be %s times"
+                      .formatted(plain(cost.slowdown()), plain(rules.slowdown())),
+                  cost.slowdown() <= rules.slowdown()));
+    }
+    if (rules.adapterShare() != null) {
+      checks.add(
+          cost == null || Double.isNaN(cost.adapterShare())
+              ? new Check(SERVING, "memory: was not measured", false)
+              : new Check(
+                  SERVING,
+                  "memory: the adapter is %s of the base model's weights, may be %s"
+                      .formatted(plain(cost.adapterShare()), plain(rules.adapterShare())),
+                  cost.adapterShare() <= rules.adapterShare()));
+    }
+  }
+
+  /** Issuers by the group of the problems, which is the issuer or its page. */
+  private static void judgeIssuers(
+      GateRules.SliceRule rule, Measurement champion, Measurement candidate, List<Check> checks) {
+    Map<String, List<Grade>> before = byIssuer(champion);
+    byIssuer(candidate)
+        .forEach(
+            (issuer, grades) -> {
+              if (grades.size() >= rule.minimumProblems()) {
+                double change = accuracy(grades) - accuracy(before.getOrDefault(issuer, List.of()));
+                checks.add(
+                    new Check(
+                        candidate.suite(),
+                        "issuer %s: execution accuracy %s, may lose %s"
+                            .formatted(issuer, signed(change), plain(rule.tolerance())),
+                        change >= -rule.tolerance()));
+              }
+            });
+  }
+
+  private static Map<String, List<Grade>> byIssuer(Measurement measurement) {
+    return measurement.grades().stream()
+        .filter(Grade::answerable)
+        .collect(Collectors.groupingBy(Grade::group, TreeMap::new, Collectors.toList()));
+  }
+
+  /** NaN for no grades, which no comparison passes. */
+  private static double accuracy(List<Grade> grades) {
+    return grades.stream().mapToDouble(g -> g.correct() ? 1 : 0).average().orElse(Double.NaN);
   }
 
   private static void judge(

@@ -15,17 +15,29 @@ import java.util.Map;
  * What a candidate must show before it may serve; read from {@code evaluation/gates.yaml}.
  *
  * @param suites rules by name of suite; a suite without rules is measured and judges nothing
+ * @param serving what serving it may cost; {@code null} for no rule
  */
-public record GateRules(Map<String, SuiteRules> suites) {
+public record GateRules(Map<String, SuiteRules> suites, ServingRules serving) {
+
+  /**
+   * What a candidate may cost to serve.
+   *
+   * @param slowdown seconds a token, as so many times the champion's
+   * @param adapterShare the adapter's weights, as a share of the base model's
+   */
+  public record ServingRules(Double slowdown, Double adapterShare) {}
 
   /**
    * The rules of one suite.
    *
    * @param minimumProblems with fewer problems the suite is measured and judges nothing
    * @param metrics rules by metric
-   * @param slices how much execution accuracy a slice may lose; {@code null} for no rule
+   * @param slices how much execution accuracy an event type, a data set or a question family may
+   *     lose; {@code null} for no rule
+   * @param issuers how much the questions about one issuer may lose; {@code null} for no rule
    */
-  public record SuiteRules(int minimumProblems, Map<Metric, MetricRule> metrics, SliceRule slices) {
+  public record SuiteRules(
+      int minimumProblems, Map<Metric, MetricRule> metrics, SliceRule slices, SliceRule issuers) {
 
     public SuiteRules {
       metrics = metrics == null ? Map.of() : Map.copyOf(metrics);

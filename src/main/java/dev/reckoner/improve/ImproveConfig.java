@@ -3,6 +3,7 @@ package dev.reckoner.improve;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /** The improvement loop, {@code reckoner.improve.*}. */
@@ -12,6 +13,25 @@ public interface ImproveConfig {
   /** Whether this process takes up queued training runs. */
   @WithDefault("true")
   boolean worker();
+
+  /** When runs start by themselves; one can always be started by hand. */
+  Trigger trigger();
+
+  /** The triggers of runs, {@code reckoner.improve.trigger.*}. */
+  interface Trigger {
+
+    /** So many approved or corrected chains since the last run start one; 0 for never. */
+    @WithDefault("0")
+    int decisions();
+
+    /** When to start one, a cron expression with seconds as Quartz has them, or {@code off}. */
+    @WithDefault("off")
+    String cron();
+
+    /** Whether what such a run made serves at once if it passes the gate. */
+    @WithDefault("false")
+    boolean promote();
+  }
 
   /** The training recipe; without it the one that ships with the program. */
   Optional<Path> recipe();
@@ -29,7 +49,14 @@ public interface ImproveConfig {
   /** The gate's rules; without it {@code evaluation/gates.yaml} as shipped. */
   Optional<Path> gates();
 
-  /** Synthetic problems that the gate measures on. */
+  /**
+   * What the gate measures on, beside what is held out of the decisions: {@code synthetic}, {@code
+   * house-rule}, or files of problems.
+   */
+  @WithDefault("synthetic")
+  List<String> suites();
+
+  /** The first problems of each of them. */
   @WithDefault("60")
   int suiteProblems();
 

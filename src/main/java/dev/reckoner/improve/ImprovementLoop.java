@@ -46,6 +46,9 @@ class ImprovementLoop {
   /** How many questions of a suite are asked at once, beside what is being served. */
   private static final int IN_FLIGHT = 8;
 
+  /** Enough for a median that one disturbed answer does not move. */
+  private static final int COST_PROBLEMS = 11;
+
   private final Jdbi jdbi;
   private final Ledger ledger;
   private final Datasets datasets;
@@ -151,6 +154,7 @@ class ImprovementLoop {
     Reasoner reasoner = serving.reasoner();
     List<Measurement> champions = new ArrayList<>();
     List<Measurement> candidates = new ArrayList<>();
+    ServingCost cost;
     LoraAdapter incumbent =
         champion == null ? null : reasoner.load(rollout.fetch(champion.id(), champion.sha256()));
     try {
@@ -163,6 +167,16 @@ class ImprovementLoop {
                   : measure(id, suite, champion.id(), champion.sha256(), incumbent));
           candidates.add(measure(id, suite, adapterId, files.hash(), candidate));
         }
+        runs.says(id, "measuring what it costs to serve");
+        cost =
+            ServingCost.measure(
+                reasoner,
+                serving.directory(),
+                incumbent,
+                candidate,
+                files,
+                split.suites().getFirst().limited(COST_PROBLEMS).problems(),
+                serving.options());
       } finally {
         reasoner.engine().retire(candidate);
       }
@@ -171,8 +185,8 @@ class ImprovementLoop {
         reasoner.engine().retire(incumbent);
       }
     }
-    Gate.Verdict verdict = new Gate(rules()).judge(champions, candidates);
-    ObjectNode evidence = evidence(verdict, champions, candidates, trained);
+    Gate.Verdict verdict = new Gate(rules()).judge(champions, candidates, cost);
+    ObjectNode evidence = evidence(verdict, champions, candidates, cost, trained);
     jdbi.useTransaction(
         h -> {
           registry.register(
@@ -243,6 +257,7 @@ class ImprovementLoop {
       Gate.Verdict verdict,
       List<Measurement> champions,
       List<Measurement> candidates,
+      ServingCost cost,
       Trained trained) {
     List<Comparison> comparisons = new ArrayList<>();
     for (int i = 0; i < champions.size(); i++) {
@@ -255,6 +270,7 @@ class ImprovementLoop {
     evidence.put("refusal", verdict.refusal());
     evidence.set("checks", CanonicalJson.MAPPER.valueToTree(verdict.checks()));
     evidence.set("notes", CanonicalJson.MAPPER.valueToTree(verdict.notes()));
+    evidence.set("serving", CanonicalJson.MAPPER.valueToTree(cost));
     ObjectNode training = evidence.putObject("training");
     PhaseResult imitation = trained.phases().getFirst();
     training.put("samples", imitation.examples());

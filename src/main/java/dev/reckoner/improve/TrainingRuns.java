@@ -35,17 +35,20 @@ public class TrainingRuns {
    * @throws ImprovementException if one is active
    */
   TrainingRun queue(String recipeJson, boolean promoteIfPassed, String actor) {
+    return jdbi.withHandle(h -> queue(h, recipeJson, promoteIfPassed, actor));
+  }
+
+  /** The same in the caller's transaction, which has failed where this throws. */
+  TrainingRun queue(Handle handle, String recipeJson, boolean promoteIfPassed, String actor) {
     UUID id = UUID.randomUUID();
     try {
-      jdbi.useHandle(
-          h ->
-              h.execute(
-                  "insert into training_run (id, recipe, promote_if_passed, started_by)"
-                      + " values (?, cast(? as jsonb), ?, ?)",
-                  id,
-                  recipeJson,
-                  promoteIfPassed,
-                  actor));
+      handle.execute(
+          "insert into training_run (id, recipe, promote_if_passed, started_by)"
+              + " values (?, cast(? as jsonb), ?, ?)",
+          id,
+          recipeJson,
+          promoteIfPassed,
+          actor);
     } catch (UnableToExecuteStatementException e) {
       if (e.getCause() instanceof SQLException sql
           && PSQLState.UNIQUE_VIOLATION.getState().equals(sql.getSQLState())) {
@@ -54,27 +57,33 @@ public class TrainingRuns {
       }
       throw e;
     }
-    return find(id).orElseThrow();
+    return find(handle, id).orElseThrow();
   }
 
   public Optional<TrainingRun> find(UUID id) {
-    return jdbi.withHandle(
-        h ->
-            h.createQuery("select * from training_run where id = ?")
-                .bind(0, id)
-                .map((rs, ctx) -> run(rs))
-                .findOne());
+    return jdbi.withHandle(h -> find(h, id));
+  }
+
+  private static Optional<TrainingRun> find(Handle handle, UUID id) {
+    return handle
+        .createQuery("select * from training_run where id = ?")
+        .bind(0, id)
+        .map((rs, ctx) -> run(rs))
+        .findOne();
   }
 
   /** The active run, if any. */
   public Optional<TrainingRun> active() {
-    return jdbi.withHandle(
-        h ->
-            h.createQuery(
-                    "select * from training_run"
-                        + " where status in ('queued', 'building', 'training', 'evaluating')")
-                .map((rs, ctx) -> run(rs))
-                .findOne());
+    return jdbi.withHandle(this::active);
+  }
+
+  Optional<TrainingRun> active(Handle handle) {
+    return handle
+        .createQuery(
+            "select * from training_run"
+                + " where status in ('queued', 'building', 'training', 'evaluating')")
+        .map((rs, ctx) -> run(rs))
+        .findOne();
   }
 
   /** Newest first. */
@@ -136,10 +145,9 @@ public class TrainingRuns {
     return jdbi.withHandle(
         h ->
             h.createQuery(
-                    "update training_run set worker = :worker, heartbeat_at = now()"
-                        + " where status in ('queued', 'building', 'training', 'evaluating')"
-                        + " and (worker is null or heartbeat_at < now() - cast(:silence as interval))"
-                        + " returning *")
+                    "update training_run set worker = :worker, heartbeat_at = now() where status in"
+                        + " ('queued', 'building', 'training', 'evaluating') and (worker is null or"
+                        + " heartbeat_at < now() - cast(:silence as interval)) returning *")
                 .bind("worker", worker)
                 .bind("silence", SILENCE)
                 .map((rs, ctx) -> run(rs))

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntPredicate;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -40,6 +41,14 @@ class GateTest {
       """;
 
   @TempDir Path directory;
+
+  /** How many issuers the problems are about. */
+  private static int issuers = 100;
+
+  @BeforeEach
+  void everyProblemHasItsIssuer() {
+    issuers = 100;
+  }
 
   @Test
   void aClearImprovementThatLosesNothingPasses() throws IOException {
@@ -141,7 +150,57 @@ class GateTest {
 
   @Test
   void theRulesThatShipAreReadable() {
-    assertThat(GateRules.bundled().suiteNames()).containsExactly("synthetic", "validated");
+    assertThat(GateRules.bundled().suiteNames())
+        .containsExactly("house-rule", "synthetic", "validated");
+  }
+
+  @Test
+  void whatItCostsToServeIsJudgedAndWhatWasNotMeasuredRefuses() throws IOException {
+    String rules = RULES + "serving: {slowdown: 1.5, adapterShare: 0.25}\n";
+    List<Measurement> champions =
+        List.of(measure("target", i -> i < 50), measure("skills", i -> i < 90));
+    List<Measurement> candidates =
+        List.of(measure("target", i -> i < 70), measure("skills", i -> i < 90));
+    assertThat(gate(rules).judge(champions, candidates, cost(1.49, 25)).passed()).isTrue();
+    assertThat(gate(rules).judge(champions, candidates, cost(1.51, 25)).refusal())
+        .isEqualTo("serving: seconds a token: 1.5100 times the champion's, may be 1.5000 times");
+    assertThat(gate(rules).judge(champions, candidates, cost(1, 26)).refusal())
+        .isEqualTo(
+            "serving: memory: the adapter is 0.2600 of the base model's weights, may be 0.2500");
+    assertThat(gate(rules).judge(champions, candidates, cost(Double.NaN, 25)).refusal())
+        .isEqualTo("serving: seconds a token: were not measured");
+    assertThat(gate(rules).judge(champions, candidates).passed()).isFalse();
+  }
+
+  @Test
+  void aRegressionOfOneIssuerIsFoundBehindABetterAverage() throws IOException {
+    String rules =
+        RULES
+            .replace(
+                "minimumProblems: 10}",
+                "minimumProblems: 10}\n    issuers: {tolerance: 0.2, minimumProblems: 10}")
+            .replace("slices: {tolerance: 0.1", "slices: {tolerance: 1");
+    // Of the first issuer's ten problems five were right, and two are; the others gain.
+    issuers = 10;
+    Gate.Verdict verdict =
+        gate(rules)
+            .judge(
+                List.of(measure("target", i -> i < 50), measure("skills", i -> i < 90)),
+                List.of(
+                    measure("target", i -> i < 80 && i % 10 != 0 || i == 30 || i == 40),
+                    measure("skills", i -> i < 90)));
+    assertThat(verdict.refusal())
+        .isEqualTo("target: issuer g0: execution accuracy -0.3000, may lose 0.2000");
+  }
+
+  private static ServingCost cost(double slowdown, long adapterBytes) {
+    return new ServingCost(slowdown, 0.01, 0.01 * slowdown, adapterBytes, 100);
+  }
+
+  private Gate gate(String rules) throws IOException {
+    Path file = directory.resolve("rules.yaml");
+    Files.writeString(file, rules);
+    return new Gate(GateRules.read(file));
   }
 
   private Gate.Verdict judge(List<Measurement> champions, List<Measurement> candidates)
@@ -162,11 +221,12 @@ class GateTest {
       String slice = i % 2 == 0 ? "even" : "odd";
       Gold gold = new Gold.Number(BigDecimal.ONE, "", "");
       Evidence evidence = new Evidence("t" + i, "q", List.of(), List.of());
-      problems.add(new Problem("p" + i, "g" + i, slice, evidence, gold, null, Support.UNKNOWN));
+      problems.add(
+          new Problem("p" + i, "g" + i % issuers, slice, evidence, gold, null, Support.UNKNOWN));
       grades.add(
           new Grade(
               "p" + i,
-              "g" + i,
+              "g" + i % issuers,
               slice,
               "1",
               "1",

@@ -1,0 +1,134 @@
+package dev.reckoner.cli;
+
+import dev.reckoner.embedded.EmbeddedServices;
+import dev.reckoner.improve.Simulation;
+import dev.reckoner.improve.SimulationReport;
+import dev.reckoner.tensor.backends.Backends;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.postgresql.ds.PGSimpleDataSource;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The improvement loop, tried out with a simulated reviewer. */
+@Command(
+    name = "improve",
+    mixinStandardHelpOptions = true,
+    description = {
+      "With --simulate: a simulated reviewer corrects by a convention of the house, round after"
+          + " round, with the real trainer, gate, registry and an embedded Postgres of its own.",
+      "A poisoned round, a leaked question and a rollback are tried as well. Writes"
+          + " improve-simulate.json and .png to --out.",
+      "Exit codes: 0 all as expected, 1 an error, 3 an expectation failed."
+    })
+public final class ImproveCommand implements Callable<Integer> {
+
+  private static final int NOT_AS_EXPECTED = 3;
+
+  /** How much is simulated. */
+  enum Scale {
+    DEFAULT,
+    SMALL
+  }
+
+  @Option(names = "--simulate", description = "Simulate; the only thing this command does.")
+  boolean simulate;
+
+  @Option(
+      names = "--size",
+      defaultValue = "default",
+      description =
+          "default: 200 chains in three rounds; small: 24 in one (default: ${DEFAULT-VALUE}).")
+  Scale size;
+
+  @Option(
+      names = "--seed",
+      defaultValue = "1",
+      description = "Of questions and slips (default: ${DEFAULT-VALUE}).")
+  long seed;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      required = true,
+      description = "Where the report goes; DIR/work holds database, checkpoints and adapters.")
+  Path out;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      description = "A Gemma 3 checkpoint (default: the bundled model).")
+  Path model;
+
+  @Option(
+      names = "--backend",
+      defaultValue = "auto",
+      description = Backends.NAMES + " (default: ${DEFAULT-VALUE}).")
+  String backend;
+
+  @Spec private CommandSpec spec;
+
+  /** Runs without the rest of the program: {@code java -cp … dev.reckoner.cli.ImproveCommand}. */
+  public static void main(String... args) {
+    System.exit(PlainMain.execute(new ImproveCommand(), args));
+  }
+
+  @Override
+  public Integer call() throws IOException, InterruptedException {
+    if (!simulate) {
+      throw new ParameterException(
+          spec.commandLine(), "name --simulate; `reckoner train` starts a run on real decisions");
+    }
+    Path work = out.resolve("work");
+    if (Files.exists(work)) {
+      throw new UserException(work + " is there already; remove it or name another --out");
+    }
+    Map<String, String> settings = new HashMap<>();
+    settings.put("reckoner.model.backend", backend);
+    settings.put("reckoner.model.cache-dir", work.resolve("model-cache").toString());
+    if (model != null) {
+      settings.put("reckoner.model.dir", model.toString());
+    }
+    SimulationReport report;
+    long begin = System.nanoTime();
+    try (EmbeddedServices services =
+            EmbeddedServices.start(
+                work.toAbsolutePath(),
+                "reckoner improve",
+                new EmbeddedServices.Wanted(false, true, 0, 0),
+                part -> say(begin, part));
+        Simulation simulation =
+            new Simulation(
+                size == Scale.SMALL ? Simulation.Size.SMALL : Simulation.Size.DEFAULT,
+                seed,
+                database(services.configuration()),
+                work.toAbsolutePath(),
+                settings,
+                line -> say(begin, line))) {
+      report = simulation.run();
+    }
+    report.write(out);
+    System.out.print(report.text());
+    return report.asExpected() ? 0 : NOT_AS_EXPECTED;
+  }
+
+  private static PGSimpleDataSource database(Map<String, String> configuration) {
+    PGSimpleDataSource database = new PGSimpleDataSource();
+    database.setUrl(configuration.get("quarkus.datasource.jdbc.url"));
+    database.setUser(configuration.get("quarkus.datasource.username"));
+    database.setPassword(configuration.get("quarkus.datasource.password"));
+    return database;
+  }
+
+  private static void say(long begin, String line) {
+    System.err.printf(Locale.ROOT, "%6.0f s  %s%n", (System.nanoTime() - begin) / 1e9, line);
+  }
+}
