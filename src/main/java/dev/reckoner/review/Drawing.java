@@ -37,6 +37,11 @@ public class Drawing {
     return uniform("second", analysis.toString()) < config.secondShare();
   }
 
+  /** Whether errors are planted at all. */
+  boolean plants() {
+    return config.plantedShare() > 0;
+  }
+
   /** Whether the next item of somebody who has made so many decisions has a planted error. */
   boolean plantedError(String reviewer, long decisions) {
     return uniform("planted", reviewer + "/" + decisions) < config.plantedShare();

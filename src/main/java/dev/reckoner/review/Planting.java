@@ -85,6 +85,9 @@ public class Planting {
 
   /** Plants an error for somebody whose turn it is, unless one waits for them already. */
   void maybe(String reviewer) {
+    if (!drawing.plants()) {
+      return;
+    }
     jdbi.useTransaction(
         handle -> {
           long decisions =

@@ -3,6 +3,7 @@ package dev.reckoner.review;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
@@ -28,7 +29,7 @@ public class ReviewQueue {
   public static final int MAX_PAGE_SIZE = 100;
 
   /** The most that a page counts; beyond it there are simply more. */
-  public static final int MOST_COUNTED = 10_000;
+  public static final int MOST_COUNTED = 1_000;
 
   // The key of the queue, as its index has it.
   private static final String KEY =
@@ -50,12 +51,16 @@ public class ReviewQueue {
               and not exists (select 1 from decision u where u.undoes = o.id))
       """;
 
+  /** So old may a count be that nobody asked for. */
+  private static final Duration RECENT = Duration.ofSeconds(1);
+
   /** How often a claim is tried again where somebody else was faster. */
   private static final int CLAIMS = 5;
 
   private final Jdbi jdbi;
   private final Leases leases;
   private final Planting planting;
+  private volatile Counted counted;
 
   ReviewQueue(Jdbi jdbi, Leases leases, Planting planting) {
     this.jdbi = jdbi;
@@ -126,6 +131,8 @@ public class ReviewQueue {
       return approved + corrected + rejected;
     }
   }
+
+  private record Counted(Counts counts, long at) {}
 
   /** The values that filters can take. */
   public record Facets(List<String> types, List<String> subjects, List<String> adapters) {}
@@ -219,6 +226,16 @@ public class ReviewQueue {
     return query.map((rs, ctx) -> placed(rs)).list();
   }
 
+  /** The counts of a moment ago, for what stands around every page. */
+  Counts recentCounts() {
+    Counted last = counted;
+    if (last == null || System.nanoTime() - last.at() > RECENT.toNanos()) {
+      last = new Counted(counts(), System.nanoTime());
+      counted = last;
+    }
+    return last.counts();
+  }
+
   /** How many analyses are in which state. */
   public Counts counts() {
     return jdbi.withHandle(
@@ -226,12 +243,17 @@ public class ReviewQueue {
             handle
                 .createQuery(
                     """
-                    select count(*) filter (where a.status = 'pending'),
-                           count(*) filter (where a.status = 'pending' and a.failed_steps > 0),
-                           count(*) filter (where a.status = 'approved' and p.analysis_id is null),
-                           count(*) filter (where a.status = 'corrected' and p.analysis_id is null),
-                           count(*) filter (where a.status = 'rejected' and p.analysis_id is null)
-                    from analysis a left join planted p on p.analysis_id = a.id
+                    select sum(n) filter (where status = 'pending'),
+                           sum(n) filter (where status = 'pending' and failing),
+                           sum(n) filter (where status = 'approved'),
+                           sum(n) filter (where status = 'corrected'),
+                           sum(n) filter (where status = 'rejected')
+                    from (select status, failed_steps > 0 as failing, count(*) as n
+                          from analysis group by 1, 2
+                          union all
+                          select a.status, false, -count(*)
+                          from planted p join analysis a on a.id = p.analysis_id
+                          where a.status <> 'pending' group by 1) counted
                     """)
                 .map(
                     (rs, ctx) ->
@@ -337,8 +359,9 @@ public class ReviewQueue {
     if (filter.verdict() != null) {
       conditions.add(
           switch (filter.verdict()) {
-            case "failed" -> "a.failed_steps > 0";
-            case "passed" -> "a.failed_steps = 0";
+            // As the index of the queue has it, so that what is left out is not read.
+            case "failed" -> "(-a.failed_steps) < 0";
+            case "passed" -> "(-a.failed_steps) = 0";
             default -> "a.disputed";
           });
     }
