@@ -8,6 +8,8 @@ import { csrfToken } from './http.js';
 import './queue-page.js';
 import './chain-review.js';
 import './live-counts.js';
+import './plots.js';
+import './training-live.js';
 import { openKeys } from './keys.js';
 
 // The content security policy forbids both.

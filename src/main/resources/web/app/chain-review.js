@@ -24,6 +24,8 @@ class ChainReview extends HTMLElement {
     this.request = crypto.randomUUID();
     this.busy = false;
     this.wrongStep = null;
+    /** Positions of the steps that somebody went to: passed on is as good as found right. */
+    this.rated = new Set();
     this.provenance = new Provenance(this);
     this.correction = new Correction(this, this.id_, this.version);
     this.rawText = this.querySelector('#raw-text');
@@ -93,6 +95,17 @@ class ChainReview extends HTMLElement {
     }
     this.provenance.fromStep(step, null);
     if (focus) this.provenance.reveal(step);
+    if (focus) this.rate(Number(step.dataset.position));
+  }
+
+  rate(position) {
+    this.rated.add(position);
+    this.querySelectorAll('.minimap .dot').forEach((dot, i) => dot.classList.toggle('is-rated', this.rated.has(i)));
+    const steps = this.steps().length;
+    const count = [...this.rated].filter((i) => i < steps).length;
+    const box = this.querySelector('.rated');
+    box.hidden = !this.reviewer;
+    box.textContent = `rated ${count}/${steps}`;
   }
 
   move(by) {
@@ -121,6 +134,7 @@ class ChainReview extends HTMLElement {
         dot.classList.toggle('is-failed', step.dataset.passed === 'false');
         dot.classList.toggle('is-changed', step.classList.contains('is-changed'));
         dot.classList.toggle('is-wrong', this.wrongStep === i);
+        dot.classList.toggle('is-rated', this.rated.has(i));
         dot.setAttribute('aria-label', step.getAttribute('aria-label'));
         dot.title = `${i + 1} ${step.dataset.kind}`;
         dot.addEventListener('click', () => this.select(step));
@@ -186,6 +200,7 @@ class ChainReview extends HTMLElement {
       step.classList.toggle('is-wrong', i === position);
       step.classList.toggle('after-wrong', position !== null && i > position);
     });
+    for (let i = 0; position !== null && i <= position; i++) this.rate(i);
     this.drawMinimap();
   }
 

@@ -12,7 +12,7 @@ import jakarta.ws.rs.core.MediaType;
 import java.time.format.DateTimeFormatter;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.ToLongFunction;
+import java.util.function.Function;
 
 /** How the reviewing goes, as a page. */
 @Path("/dashboard")
@@ -31,26 +31,30 @@ public class DashboardPageResource {
     this.identity = identity;
   }
 
-  /**
-   * A stacked bar chart in a box of 560 by 160.
-   *
-   * @param top the largest sum of a day
-   */
-  record Chart(List<Bar> bars, long top) {}
+  /** One day of a chart: a value for each part, from the bottom up. */
+  record Bar(String day, List<Long> values) {}
 
-  /** One day: parts from the bottom up. */
-  record Bar(String label, String title, double x, List<Part> parts) {}
+  /** A part that every day has. */
+  record Part(String kind, String name) {}
 
-  /** A part of a bar with its place in the chart. */
-  record Part(String kind, double y, double height) {}
+  private static final List<Part> ANALYSED =
+      List.of(new Part("verified", "verified"), new Part("failing", "with a failed step"));
+
+  private static final List<Part> DECIDED =
+      List.of(
+          new Part("approved", "approved"),
+          new Part("corrected", "corrected"),
+          new Part("rejected", "rejected"));
 
   @CheckedTemplate(basePath = "")
   static class Templates {
     static native TemplateInstance dashboard(
         Shell shell,
         Statistics.Report report,
-        Chart analysed,
-        Chart decided,
+        List<Bar> analysed,
+        List<Part> analysedParts,
+        List<Bar> decided,
+        List<Part> decidedParts,
         List<ReviewerView> reviewers,
         ReliabilityView reliability);
   }
@@ -80,14 +84,10 @@ public class DashboardPageResource {
     return Templates.dashboard(
         Shell.of("dashboard", identity, counts),
         report,
-        chart(
-            report.days(),
-            List.of("verified", "failing"),
-            List.of(Statistics.Day::verified, Statistics.Day::failing)),
-        chart(
-            report.days(),
-            List.of("approved", "corrected", "rejected"),
-            List.of(Statistics.Day::approved, Statistics.Day::corrected, Statistics.Day::rejected)),
+        bars(report.days(), d -> List.of(d.verified(), d.failing())),
+        ANALYSED,
+        bars(report.days(), d -> List.of(d.approved(), d.corrected(), d.rejected())),
+        DECIDED,
         report.reviewers().stream()
             .map(
                 r ->
@@ -134,34 +134,10 @@ public class DashboardPageResource {
     return value == null ? "–" : String.format(Locale.ROOT, "%.2f", value);
   }
 
-  private static Chart chart(
-      List<Statistics.Day> days, List<String> kinds, List<ToLongFunction<Statistics.Day>> parts) {
-    long top =
-        days.stream()
-            .mapToLong(d -> parts.stream().mapToLong(p -> p.applyAsLong(d)).sum())
-            .max()
-            .orElse(0);
-    double width = 560.0 / days.size();
-    List<Bar> bars = new java.util.ArrayList<>();
-    for (int i = 0; i < days.size(); i++) {
-      Statistics.Day day = days.get(i);
-      List<Part> drawn = new java.util.ArrayList<>();
-      StringBuilder title =
-          new StringBuilder(
-              day.date().format(DateTimeFormatter.ofPattern("d MMM", Locale.ENGLISH)));
-      double y = 160;
-      for (int k = 0; k < kinds.size(); k++) {
-        long value = parts.get(k).applyAsLong(day);
-        double height = top == 0 ? 0 : 150.0 * value / top;
-        y -= height;
-        drawn.add(new Part(kinds.get(k), y, height));
-        title.append(k == 0 ? ": " : ", ").append(value).append(' ').append(kinds.get(k));
-      }
-      bars.add(
-          new Bar(
-              Integer.toString(day.date().getDayOfMonth()), title.toString(), i * width, drawn));
-    }
-    return new Chart(bars, top);
+  private static List<Bar> bars(
+      List<Statistics.Day> days, Function<Statistics.Day, List<Long>> values) {
+    DateTimeFormatter format = DateTimeFormatter.ofPattern("d MMM", Locale.ENGLISH);
+    return days.stream().map(d -> new Bar(d.date().format(format), values.apply(d))).toList();
   }
 
   private static String seconds(long millis) {

@@ -58,7 +58,7 @@ public class ModelPageResource {
     return Templates.models(shell(), views.models(), null);
   }
 
-  /** What changes while a run is active; asked for by the page every two seconds. */
+  /** What changes with a run; asked for by the page when it enters another phase. */
   @GET
   @Path("content")
   public Response content() {
@@ -111,7 +111,7 @@ public class ModelPageResource {
   }
 
   private Shell shell() {
-    return Shell.of("models", identity, queue.counts());
+    return Shell.of("models", identity, queue.recentCounts());
   }
 
   private String user() {

@@ -1,6 +1,8 @@
 package dev.reckoner.review;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import dev.reckoner.evaluation.Metric;
 import dev.reckoner.improve.ImprovementService;
 import dev.reckoner.improve.RegisteredAdapter;
 import dev.reckoner.improve.TrainingRun;
@@ -76,8 +78,28 @@ public class ModelViews {
     }
   }
 
-  /** A loss curve in a box of 600 by 120. */
+  /**
+   * A loss curve.
+   *
+   * @param points {@code [[step, …], [loss, …]]} as JSON
+   */
   record Curve(String points, String first, String last) {}
+
+  /**
+   * What the gate measured on a suite.
+   *
+   * @param champion of what served then, with its 95% interval
+   * @param difference the candidate's less the champion's, paired, with its 95% interval
+   * @param verdict {@code good} or {@code bad} where the interval of the difference leaves zero out
+   */
+  record ScoreView(
+      String suite,
+      long problems,
+      String metric,
+      String champion,
+      String candidate,
+      String difference,
+      String verdict) {}
 
   /** One rule of the gate and what came of it. */
   record CheckView(String suite, String text, boolean passed) {}
@@ -94,12 +116,14 @@ public class ModelViews {
       String datasetHash,
       boolean champion,
       boolean candidate,
+      boolean shadow,
       boolean passed,
       boolean judged,
       String age,
       String trainedBy,
       long approvals,
       long corrections,
+      List<ScoreView> scores,
       List<CheckView> checks,
       List<String> notes) {}
 
@@ -157,22 +181,84 @@ public class ModelViews {
     if (losses.size() < 2) {
       return null;
     }
-    double top = losses.stream().mapToDouble(TrainingRun.LossPoint::loss).max().orElse(1);
-    double bottom = losses.stream().mapToDouble(TrainingRun.LossPoint::loss).min().orElse(0);
-    double range = Math.max(1e-9, top - bottom);
-    int last = losses.getLast().step();
-    int first = losses.getFirst().step();
-    String points =
+    String steps =
+        losses.stream().map(p -> Integer.toString(p.step())).collect(Collectors.joining(","));
+    String values =
         losses.stream()
-            .map(
-                p ->
-                    String.format(
-                        Locale.ROOT,
-                        "%.1f,%.1f",
-                        600.0 * (p.step() - first) / Math.max(1, last - first),
-                        4 + 112 * (top - p.loss()) / range))
-            .collect(Collectors.joining(" "));
-    return new Curve(points, decimal(losses.getFirst().loss()), decimal(losses.getLast().loss()));
+            .map(p -> String.format(Locale.ROOT, "%.4f", p.loss()))
+            .collect(Collectors.joining(","));
+    return new Curve(
+        "[[%s],[%s]]".formatted(steps, values),
+        decimal(losses.getFirst().loss()),
+        decimal(losses.getLast().loss()));
+  }
+
+  /** Every metric that both have, from the gate's evidence; empty without evidence. */
+  private static List<ScoreView> scores(JsonNode gate) {
+    List<ScoreView> scores = new ArrayList<>();
+    if (gate == null) {
+      return scores;
+    }
+    for (JsonNode comparison : gate.path("comparisons")) {
+      String suite = comparison.path("suite").asText();
+      JsonNode champion = measurement(gate, suite, comparison.path("incumbent").asText());
+      JsonNode candidate = measurement(gate, suite, comparison.path("candidate").asText());
+      for (Metric metric : Metric.values()) {
+        String name = metric.name().toLowerCase(Locale.ROOT);
+        JsonNode difference = comparison.path("differences").path(name);
+        if (difference.path("estimate").isNumber()) {
+          scores.add(
+              new ScoreView(
+                  suite,
+                  candidate.path("problems").asLong(),
+                  metric.text(),
+                  interval(metric, champion.path("metrics").path(name), false),
+                  interval(metric, candidate.path("metrics").path(name), false),
+                  interval(metric, difference, true),
+                  verdict(metric, difference)));
+        }
+      }
+    }
+    return scores;
+  }
+
+  private static JsonNode measurement(JsonNode gate, String suite, String model) {
+    for (JsonNode measurement : gate.path("measurements")) {
+      if (measurement.path("suite").asText().equals(suite)
+          && measurement.path("model").asText().equals(model)) {
+        return measurement;
+      }
+    }
+    return MissingNode.getInstance();
+  }
+
+  private static String interval(Metric metric, JsonNode interval, boolean signed) {
+    if (!interval.path("estimate").isNumber()) {
+      return "–";
+    }
+    double factor = metric.share() ? 100 : 1;
+    String number = signed ? "%+.1f" : metric.share() ? "%.1f" : "%.2f";
+    String unit = metric.share() && !signed ? " %%" : "";
+    String estimate =
+        String.format(Locale.ROOT, number + unit, factor * interval.path("estimate").asDouble());
+    if (!interval.path("low").isNumber() || !interval.path("high").isNumber()) {
+      return estimate;
+    }
+    return estimate
+        + String.format(
+            Locale.ROOT,
+            " (" + number + " to " + number + ")",
+            factor * interval.path("low").asDouble(),
+            factor * interval.path("high").asDouble());
+  }
+
+  private static String verdict(Metric metric, JsonNode difference) {
+    JsonNode low = difference.path("low");
+    JsonNode high = difference.path("high");
+    if (!low.isNumber() || !high.isNumber() || low.asDouble() <= 0 && high.asDouble() >= 0) {
+      return "";
+    }
+    return low.asDouble() > 0 == metric.moreIsBetter() ? "good" : "bad";
   }
 
   private AdapterView adapter(RegisteredAdapter adapter, TrainingRun run) {
@@ -196,12 +282,14 @@ public class ModelViews {
         shortened(adapter.datasetHash()),
         adapter.aliases().contains("champion"),
         adapter.aliases().contains("candidate"),
+        adapter.aliases().contains("shadow"),
         adapter.passed(),
         gate != null,
         Ages.ago(adapter.createdAt()),
         run == null ? "" : run.startedBy(),
         uses(adapter.datasetHash(), "approved"),
         uses(adapter.datasetHash(), "corrected"),
+        scores(gate),
         checks,
         notes);
   }

@@ -170,7 +170,7 @@ public class PageResource {
   }
 
   private Shell shell(String active) {
-    return Shell.of(active, identity, queue.counts());
+    return Shell.of(active, identity, queue.recentCounts());
   }
 
   private String user() {

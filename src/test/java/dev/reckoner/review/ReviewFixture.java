@@ -191,8 +191,14 @@ final class ReviewFixture {
         run,
         "5e1d".repeat(16),
         """
-        {"checks":[{"suite":"synthetic","text":"execution accuracy: lower end of the improvement %s, must be above +0.0000","passed":%s}],"notes":[]}
+        {"checks":[{"suite":"synthetic","text":"execution accuracy: lower end of the improvement %s, must be above +0.0000","passed":%s}],
+         "measurements":[
+          {"suite":"synthetic","model":"base","problems":60,"metrics":{"execution_accuracy":{"estimate":0.55,"low":0.42,"high":0.67},"wrong_figures":{"estimate":0.08,"low":0.04,"high":0.13}}},
+          {"suite":"synthetic","model":"NAME","problems":60,"metrics":{"execution_accuracy":{"estimate":0.63,"low":0.51,"high":0.75},"wrong_figures":{"estimate":0.05,"low":0.02,"high":0.09}}}],
+         "comparisons":[{"suite":"synthetic","incumbent":"base","candidate":"NAME","differences":
+          {"execution_accuracy":{"estimate":0.08,"low":0.021,"high":0.15},"wrong_figures":{"estimate":-0.03,"low":-0.07,"high":0.01}}}],"notes":[]}
         """
+            .replace("NAME", id)
             .formatted(passed ? "+0.0210" : "-0.0120", passed),
         passed);
   }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.microsoft.playwright.Locator;
 import com.microsoft.playwright.Page;
 import com.microsoft.playwright.assertions.PlaywrightAssertions;
+import com.microsoft.playwright.options.BoundingBox;
 import dev.reckoner.agent.Continuations;
 import dev.reckoner.embedded.EmbeddedServicesResource;
 import dev.reckoner.inference.Reasoned;
@@ -245,7 +246,7 @@ class ReviewPageTest {
 
     rita.keyboard().press("c");
     assertThat(rita.locator(".merge-heads")).containsText("rob corrected it");
-    assertThat(rita.locator("[data-notice=error]")).containsText("Nothing was stored");
+    assertThat(rita.locator(".merge-why")).containsText("Nothing was stored yet");
     // Each changed another step, so both changes are taken, and the outcome is computed anew.
     assertThat(rita.locator(".merge-row:not(.is-same)")).hasCount(2);
     assertThat(rita.locator(".step").nth(0)).containsText("106,005");
@@ -328,6 +329,7 @@ class ReviewPageTest {
     }
     Locator current = page.locator(".step.current");
     assertThat(current.locator(".step-number")).hasText("21");
+    assertThat(page.locator(".rated")).hasText("rated 20/200");
     assertThat(current).isInViewport();
   }
 
@@ -395,7 +397,52 @@ class ReviewPageTest {
     page.navigate("/dashboard");
     assertThat(page.locator(".figures dd[data-count=approved]")).hasText("1");
     assertThat(page.locator(".rates tbody tr").first()).containsText("Filing excerpt");
-    assertThat(page.locator(".bars title").last()).containsText("1 approved");
+    // The plot is drawn from a table, which is what a screen reader reads.
+    assertThat(page.locator("day-bars").last().locator("tbody tr").last().locator("td").first())
+        .hasText("1");
+    assertThat(page.locator("day-bars canvas")).hasCount(2);
+    page.locator("day-bars").last().locator(".u-over").hover(at(0.99, 0.5, page));
+    assertThat(page.locator("day-bars").last().locator("xpath=../p"))
+        .containsText("1 approved, 0 corrected, 0 rejected");
+  }
+
+  private static Locator.HoverOptions at(double x, double y, Page page) {
+    BoundingBox box = page.locator("day-bars").last().locator(".u-over").boundingBox();
+    return new Locator.HoverOptions().setPosition(x * box.width, y * box.height);
+  }
+
+  @Test
+  void aRunIsFollowedStepByStepWithoutAReload() {
+    fixture.addRuns();
+    Page page = signedIn("olga");
+    page.navigate("/models");
+    assertThat(page.locator("loss-plot canvas")).hasCount(1);
+    assertThat(page.locator(".adapter").first()).containsText("adapter-0");
+    assertThat(page.locator(".pill.info")).hasText("shadow");
+    assertThat(page.locator(".scores .good").first()).hasText("+8.0 (+2.1 to +15.0)");
+    page.evaluate("() => { document.querySelector('loss-plot').same = true; }");
+    jdbi.useHandle(
+        h -> {
+          h.execute(
+              "insert into training_loss (run_id, step, loss, learning_rate)"
+                  + " select id, 61, 0.5, 0 from training_run where status = 'training'");
+          h.execute(
+              "update training_run set step = 61, message = 'step 61 of 240, loss 0.5000'"
+                  + " where status = 'training'");
+        });
+    assertThat(page.locator("[data-run-message]")).hasText("step 61 of 240, loss 0.5000");
+    assertThat(page.locator(".plot-readout")).hasText("Step 61: loss 0.500");
+    assertThat(page.locator("progress")).hasAttribute("value", "61");
+    // The same plot all along, not a new one.
+    Assertions.assertThat(page.evaluate("() => document.querySelector('loss-plot').same"))
+        .isEqualTo(true);
+    jdbi.useHandle(
+        h ->
+            h.execute(
+                "update training_run set status = 'failed', finished_at = now(),"
+                    + " message = 'out of memory' where status = 'training'"));
+    assertThat(page.locator(".card-train h2")).hasText("Next adapter");
+    assertThat(page.locator(".queue.plain")).containsText("out of memory");
   }
 
   /** Puts {@code line} into the step in focus, which says {@code before}. */
