@@ -7,6 +7,7 @@ import dev.reckoner.evaluation.EvaluationReport;
 import dev.reckoner.evaluation.Evaluator;
 import dev.reckoner.evaluation.Measurement;
 import dev.reckoner.evaluation.ReasonerSolver;
+import dev.reckoner.evaluation.ResultsPage;
 import dev.reckoner.evaluation.Suite;
 import dev.reckoner.evaluation.Suites;
 import dev.reckoner.gemma.LoraAdapter;
@@ -14,11 +15,13 @@ import dev.reckoner.improve.AdapterRollout;
 import dev.reckoner.inference.BundledModel;
 import dev.reckoner.inference.InferenceEngine;
 import dev.reckoner.inference.Reasoner;
+import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.backends.Backends;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -47,8 +50,8 @@ public final class EvaluateCommand implements Callable<Integer> {
       names = "--suite",
       paramLabel = "NAME|FILE",
       description =
-          "synthetic (the default), comparative, units, unanswerable, house-rule, a suite file, or"
-              + " a FinQA, TAT-QA or ConvFinQA file; may be repeated.")
+          "synthetic (the default), comparative, units, unanswerable, house-rule, a suite file"
+              + " or a folder of them, or a FinQA, TAT-QA or ConvFinQA file; may be repeated.")
   List<String> suites = List.of("synthetic");
 
   @Option(
@@ -93,6 +96,14 @@ public final class EvaluateCommand implements Callable<Integer> {
   Path out;
 
   @Option(
+      names = "--results",
+      paramLabel = "DIR",
+      description =
+          "Add the scores to the results page in this folder (results.json, README.md, pictures);"
+              + " what it holds of other weights goes.")
+  Path results;
+
+  @Option(
       names = "--backend",
       defaultValue = "auto",
       description = Backends.NAMES + " (default: ${DEFAULT-VALUE}).")
@@ -134,20 +145,32 @@ public final class EvaluateCommand implements Callable<Integer> {
     directories.dataDir = dataDir;
     Path data = directories.dataDirectory();
     List<Suite> opened =
-        suites.stream().map(name -> Suites.open(name, limit, goldEvidence)).toList();
+        suites.stream()
+            .flatMap(name -> Suites.folder(name).stream())
+            .map(name -> Suites.open(name, limit, goldEvidence))
+            .toList();
     Contender candidate = contender(adapter == null ? INCUMBENT : adapter, data);
     Optional<Contender> other = Optional.ofNullable(against).map(name -> contender(name, data));
     Path checkpoint = model != null ? model : BundledModel.directory(data.resolve("model-cache"));
     List<Measurement> measurements = new ArrayList<>();
     List<Comparison> comparisons = new ArrayList<>();
+    ResultsPage.Setting setting;
     try (Progress progress = new Progress(System.err, false)) {
       progress.phase("loading");
+      Backend device =
+          Backends.open(backend, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty());
       try (Reasoner reasoner =
           Reasoner.open(
               checkpoint,
-              Backends.open(backend, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty()),
+              device,
               precision,
               new InferenceEngine.Limits(BATCH, 4 * BATCH, 512, 4))) {
+        setting =
+            new ResultsPage.Setting(
+                reasoner.modelHash(),
+                LocalDate.now().toString(),
+                device.description(),
+                precision.toString());
         for (Suite suite : opened) {
           Measurement second = null;
           if (other.isPresent()) {
@@ -162,14 +185,17 @@ public final class EvaluateCommand implements Callable<Integer> {
         }
       }
     }
-    ObjectNode results = EvaluationReport.json(measurements, comparisons, true);
+    ObjectNode all = EvaluationReport.json(measurements, comparisons, true);
     String table = EvaluationReport.markdown(measurements, comparisons);
     if (out != null) {
       Files.createDirectories(out);
-      Files.writeString(out.resolve("results.json"), results.toPrettyString() + "\n");
+      Files.writeString(out.resolve("results.json"), all.toPrettyString() + "\n");
       Files.writeString(out.resolve("results.md"), table);
     }
-    System.out.println(json ? new ObjectMapper().writeValueAsString(results) : table.strip());
+    if (results != null) {
+      ResultsPage.update(results, setting, measurements, comparisons);
+    }
+    System.out.println(json ? new ObjectMapper().writeValueAsString(all) : table.strip());
     return 0;
   }
 

@@ -1,12 +1,12 @@
 package dev.reckoner.evaluation;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Function;
 
 /** Results as JSON for programs and as Markdown for people. */
 public final class EvaluationReport {
@@ -65,51 +65,88 @@ public final class EvaluationReport {
 
   /** A table a suite: a row a metric, a column a model, with 95% intervals. */
   public static String markdown(List<Measurement> measurements, List<Comparison> comparisons) {
+    return markdown(json(measurements, comparisons, false));
+  }
+
+  /** The same tables of results as {@link #json(List, List, boolean)} writes them. */
+  static String markdown(JsonNode results) {
     StringBuilder out = new StringBuilder();
-    for (String suite : measurements.stream().map(Measurement::suite).distinct().toList()) {
-      List<Measurement> columns =
-          measurements.stream().filter(m -> m.suite().equals(suite)).toList();
-      List<Comparison> differences =
-          comparisons.stream().filter(c -> c.suite().equals(suite)).toList();
-      Measurement first = columns.getFirst();
+    for (String suite : suites(results)) {
+      List<JsonNode> columns = of(results.path("measurements"), suite);
+      List<JsonNode> differences = of(results.path("comparisons"), suite);
+      JsonNode first = columns.getFirst();
       out.append("## ").append(suite).append("\n\n");
-      out.append(first.grades().size()).append(" problems, version ");
-      out.append(first.suiteVersion()).append("; 95% intervals in brackets\n\n| |");
-      columns.forEach(m -> out.append(' ').append(m.model()).append(" |"));
+      out.append(first.path("problems").asInt()).append(" problems, version ");
+      out.append(first.path("suiteVersion").asText());
+      out.append("; 95% intervals in brackets\n\n| |");
+      columns.forEach(m -> out.append(' ').append(m.path("model").asText()).append(" |"));
       differences.forEach(c -> out.append(" difference |"));
       out.append("\n|---|").append("---|".repeat(columns.size() + differences.size()));
       for (Metric metric : Metric.values()) {
-        if (columns.stream().noneMatch(m -> m.metric(metric).defined())) {
+        if (columns.stream().noneMatch(m -> interval(m, metric).defined())) {
           continue;
         }
         out.append("\n| ").append(metric.text()).append(" |");
-        columns.forEach(m -> out.append(' ').append(text(metric, m.metric(metric))).append(" |"));
+        columns.forEach(
+            m -> out.append(' ').append(text(metric, interval(m, metric))).append(" |"));
         differences.forEach(
-            c -> out.append(' ').append(signed(metric, c.difference(metric))).append(" |"));
+            c ->
+                out.append(' ')
+                    .append(signed(metric, interval(c.path("differences").path(name(metric)))))
+                    .append(" |"));
       }
-      row(out, "expected calibration error", columns, c -> c.calibration().expectedError());
-      differences.forEach(c -> out.append(" |"));
-      row(out, "AUROC of confidence", columns, c -> c.calibration().auroc());
-      differences.forEach(c -> out.append(" |"));
+      row(out, "expected calibration error", columns, "expectedError", differences.size());
+      row(out, "AUROC of confidence", columns, "auroc", differences.size());
       out.append("\n\n");
-      for (Comparison c : differences) {
+      for (JsonNode c : differences) {
         out.append(
             "%s against %s: right on %d that the other misses, wrong on %d that it solves; exact McNemar p = %s%n%n"
                 .formatted(
-                    c.candidate(),
-                    c.incumbent(),
-                    c.mcNemar().onlySecond(),
-                    c.mcNemar().onlyFirst(),
-                    String.format(Locale.ROOT, "%.3g", c.mcNemar().pValue())));
+                    c.path("candidate").asText(),
+                    c.path("incumbent").asText(),
+                    c.at("/mcNemar/onlySecond").asInt(),
+                    c.at("/mcNemar/onlyFirst").asInt(),
+                    String.format(Locale.ROOT, "%.3g", c.at("/mcNemar/pValue").asDouble())));
       }
     }
     return out.toString();
   }
 
+  /** The suites that were measured, in order. */
+  static List<String> suites(JsonNode results) {
+    return results
+        .path("measurements")
+        .valueStream()
+        .map(m -> m.path("suite").asText())
+        .distinct()
+        .toList();
+  }
+
+  private static List<JsonNode> of(JsonNode all, String suite) {
+    return all.valueStream().filter(m -> m.path("suite").asText().equals(suite)).toList();
+  }
+
+  /** A metric of a measurement as written. */
+  static Interval interval(JsonNode measurement, Metric metric) {
+    return interval(measurement.path("metrics").path(name(metric)));
+  }
+
+  private static Interval interval(JsonNode node) {
+    return node.path("estimate").isNumber()
+        ? new Interval(
+            node.path("estimate").asDouble(),
+            node.path("low").asDouble(Double.NaN),
+            node.path("high").asDouble(Double.NaN))
+        : Interval.NOTHING;
+  }
+
+  private static String name(Metric metric) {
+    return metric.name().toLowerCase(Locale.ROOT);
+  }
+
   private static ObjectNode intervals(Map<Metric, Interval> intervals) {
     ObjectNode node = JSON.createObjectNode();
-    intervals.forEach(
-        (metric, interval) -> node.set(metric.name().toLowerCase(Locale.ROOT), interval(interval)));
+    intervals.forEach((metric, interval) -> node.set(name(metric), interval(interval)));
     return node;
   }
 
@@ -129,7 +166,7 @@ public final class EvaluationReport {
     }
   }
 
-  private static String text(Metric metric, Interval i) {
+  static String text(Metric metric, Interval i) {
     if (!i.defined()) {
       return "–";
     }
@@ -149,12 +186,14 @@ public final class EvaluationReport {
   }
 
   private static void row(
-      StringBuilder out,
-      String name,
-      List<Measurement> columns,
-      Function<Measurement, Interval> of) {
-    out.append("\n| ").append(name).append(" |");
-    columns.forEach(m -> out.append(' ').append(plain(of.apply(m))).append(" |"));
+      StringBuilder out, String title, List<JsonNode> columns, String field, int empty) {
+    out.append("\n| ").append(title).append(" |");
+    columns.forEach(
+        m ->
+            out.append(' ')
+                .append(plain(interval(m.path("calibration").path(field))))
+                .append(" |"));
+    out.append(" |".repeat(empty));
   }
 
   private static String plain(Interval i) {

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** Suites by the name that a user gives. */
 public final class Suites {
@@ -39,6 +40,24 @@ public final class Suites {
         yield file(name, limit, goldEvidence);
       }
     };
+  }
+
+  /** The suite files of a folder, in order of their names; any other name by itself. */
+  public static List<String> folder(String name) {
+    Path folder = Path.of(name);
+    if (!Files.isDirectory(folder)) {
+      return List.of(name);
+    }
+    try (Stream<Path> inside = Files.list(folder)) {
+      List<String> files =
+          inside.map(Path::toString).filter(file -> file.endsWith(".jsonl")).sorted().toList();
+      if (files.isEmpty()) {
+        throw new SuiteException("there is no suite (*.jsonl) in " + folder);
+      }
+      return files;
+    } catch (IOException e) {
+      throw new SuiteException(folder + " cannot be read: " + e.getMessage(), e);
+    }
   }
 
   private static Suite file(String name, int limit, boolean goldEvidence) {
