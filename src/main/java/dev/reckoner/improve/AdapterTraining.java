@@ -153,6 +153,7 @@ public final class AdapterTraining {
         PreferenceFile file = PreferenceFile.read(phase.data(), tokenizer, budget, positions);
         requireSome(file.pairs(), phase.data(), budget);
         Division<PreferencePair> pairs = Division.of(file.pairs(), recipe);
+        requireHeldOut(pairs, recipe);
         Outcome outcome = trainer.prefer(pairs.training(), pairs.heldOut(), phase.out(), listener);
         return new PhaseResult(
             recipe.objective(), pairs.training().size(), file.tooLong(), outcome);
@@ -161,6 +162,7 @@ public final class AdapterTraining {
       TrainingFile file = TrainingFile.read(phase.data(), tokenizer, longest);
       requireSome(file.samples(), phase.data(), longest);
       Division<Sample> samples = Division.of(file.samples(), recipe);
+      requireHeldOut(samples, recipe);
       Outcome outcome = trainer.run(samples.training(), samples.heldOut(), phase.out(), listener);
       return new PhaseResult(
           recipe.objective(), samples.training().size(), file.tooLong(), outcome);
@@ -171,6 +173,15 @@ public final class AdapterTraining {
     if (examples.isEmpty()) {
       throw new ImprovementException(
           "%s has nothing of at most %d tokens to train on".formatted(data, longest));
+    }
+  }
+
+  private static void requireHeldOut(Division<?> division, Recipe recipe) {
+    if (recipe.patience() > 0 && division.heldOut().isEmpty()) {
+      throw new RecipeException(
+          "patience stops by held-out examples, and heldOut: %s of %d leaves none; raise heldOut or"
+                  .formatted(recipe.heldOut(), division.training().size())
+              + " set patience to 0");
     }
   }
 

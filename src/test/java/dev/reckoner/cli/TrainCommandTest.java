@@ -189,6 +189,12 @@ class TrainCommandTest {
   }
 
   @Test
+  void anEarlyStopNeedsSomethingToEvaluateOn() throws IOException {
+    assertThat(train(1, recipe("patience: 2\nheldOut: 0.1\n"), samples(9), dir.resolve("out")))
+        .startsWith("reckoner: patience stops by held-out examples, and heldOut: 0.1 of 9 leaves");
+  }
+
+  @Test
   void divergenceKeepsTheLastGoodAdapterAndSaysWhere() throws IOException {
     Path out = dir.resolve("out");
     String said =
