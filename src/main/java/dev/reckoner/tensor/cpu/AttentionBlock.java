@@ -34,7 +34,7 @@ final class AttentionBlock {
     for (int p = 0; p < panels; p++) {
       for (int i = 0; i < rows; ) {
         int h = Tile.height(rows - i);
-        Tile.multiply(h, k, packedA, i * k, b.data, b.at + p * b.step, W, out, (p * rows + i) * W);
+        Tile.multiply(h, k, packedA, i * k, b.data, b.at + p * b.step, out, (p * rows + i) * W);
         i += h;
       }
     }
@@ -50,15 +50,7 @@ final class AttentionBlock {
         for (int i = 0; i < rows; ) {
           int h = Tile.height(rows - i);
           Tile.multiply(
-              h,
-              kc,
-              packed,
-              i * kc,
-              b.data,
-              b.at + p * b.step + k0 * W,
-              W,
-              out,
-              (p * rows + i) * W);
+              h, kc, packed, i * kc, b.data, b.at + p * b.step + k0 * W, out, (p * rows + i) * W);
           i += h;
         }
       }

@@ -101,10 +101,14 @@ final class Bf16Matrix implements CpuMatrix {
       public float[] panel(int p, int k0, int kc, float[] scratch) {
         int width = Math.min(W, columns - p * W);
         for (int k = 0; k < kc; k++) {
+          int row = (k0 + k) % W;
+          int from = ((k0 + k) / W * columns + p * W) * H + row % H;
+          int left = row < H ? 16 : 0;
+          int to = k * W;
           for (int j = 0; j < width; j++) {
-            scratch[k * W + j] = value(k0 + k, p * W + j);
+            scratch[to + j] = Float.intBitsToFloat(panels[from + j * H] << left & 0xffff0000);
           }
-          java.util.Arrays.fill(scratch, k * W + width, k * W + W, 0f);
+          java.util.Arrays.fill(scratch, to + width, to + W, 0f);
         }
         return scratch;
       }

@@ -311,7 +311,7 @@ final class CpuAttention {
     for (int dp = 0; dp * W < d; dp++) {
       for (int j = 0; j < n; ) {
         int h = Tile.height(n - j);
-        Tile.multiply(h, rows, packed, j * rows, b.data(), dp * b.step(), W, acc, (dp * n + j) * W);
+        Tile.multiply(h, rows, packed, j * rows, b.data(), dp * b.step(), acc, (dp * n + j) * W);
         j += h;
       }
     }

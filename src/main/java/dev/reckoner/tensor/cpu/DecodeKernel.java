@@ -7,10 +7,10 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Matrix times one vector, straight from the packed weights: two panels at a time, so that four
- * chains of multiply-adds hide each other's latency and one broadcast serves 64 outputs. Needs
- * 512-bit vectors; the same chains in the same order as {@link Tile}, hence the same bits. Written
- * flat, as a method call inside makes C2 box vectors.
+ * Matrix times one vector, straight from the packed weights: four panels at a time where there are
+ * enough, because memory delivers more to several streams of reads than to one, and their chains of
+ * multiply-adds hide each other's latency. Needs 512-bit vectors; the same chains in the same order
+ * as {@link Tile}, hence the same bits. Written flat, as a method call inside makes C2 box vectors.
  */
 final class DecodeKernel {
   private static final VectorSpecies<Float> SF = FloatVector.SPECIES_512;
@@ -24,7 +24,7 @@ final class DecodeKernel {
     return VectorMath.L == 16;
   }
 
-  private static int[] codeBits() {
+  static int[] codeBits() {
     float[] values = Nf4.codeValues();
     int[] bits = new int[16];
     for (int i = 0; i < 16; i++) {
@@ -33,17 +33,110 @@ final class DecodeKernel {
     return bits;
   }
 
-  /**
-   * {@code out[0..64) = W x} for the NF4 panels that begin at {@code at0} and {@code at1}.
-   *
-   * @param blocks of 64 inputs
-   */
-  static void nf4(int[] w, int at0, int at1, int blocks, float[] x, int xo, float[] out) {
+  /** {@code out[to .. to + 128) += W x} for four NF4 panels of {@code blocks} times 64 inputs. */
+  static void nf4Panels4(
+      int[] w,
+      int at0,
+      int at1,
+      int at2,
+      int at3,
+      int blocks,
+      float[] x,
+      int xo,
+      float[] out,
+      int to) {
     IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
-    FloatVector t0 = FloatVector.zero(SF);
-    FloatVector t1 = FloatVector.zero(SF);
-    FloatVector t2 = FloatVector.zero(SF);
-    FloatVector t3 = FloatVector.zero(SF);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector a0 = FloatVector.zero(SF);
+      FloatVector a1 = FloatVector.zero(SF);
+      FloatVector a2 = FloatVector.zero(SF);
+      FloatVector a3 = FloatVector.zero(SF);
+      FloatVector a4 = FloatVector.zero(SF);
+      FloatVector a5 = FloatVector.zero(SF);
+      FloatVector a6 = FloatVector.zero(SF);
+      FloatVector a7 = FloatVector.zero(SF);
+      int p0 = at0 + b * Nf4Matrix.BLOCK_INTS + 32;
+      int p1 = at1 + b * Nf4Matrix.BLOCK_INTS + 32;
+      int p2 = at2 + b * Nf4Matrix.BLOCK_INTS + 32;
+      int p3 = at3 + b * Nf4Matrix.BLOCK_INTS + 32;
+      int xi = xo + b * 64;
+      for (int c = 0; c < 8; c++) {
+        IntVector w0 = IntVector.fromArray(SI, w, p0);
+        IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        IntVector w2 = IntVector.fromArray(SI, w, p1);
+        IntVector w3 = IntVector.fromArray(SI, w, p1 + 16);
+        IntVector w4 = IntVector.fromArray(SI, w, p2);
+        IntVector w5 = IntVector.fromArray(SI, w, p2 + 16);
+        IntVector w6 = IntVector.fromArray(SI, w, p3);
+        IntVector w7 = IntVector.fromArray(SI, w, p3 + 16);
+        for (int n = 0; n < 8; n++) {
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a0 = w0.selectFrom(code).reinterpretAsFloats().fma(x0, a0);
+          w0 = w0.lanewise(VectorOperators.LSHR, 4);
+          a1 = w1.selectFrom(code).reinterpretAsFloats().fma(x0, a1);
+          w1 = w1.lanewise(VectorOperators.LSHR, 4);
+          a2 = w2.selectFrom(code).reinterpretAsFloats().fma(x0, a2);
+          w2 = w2.lanewise(VectorOperators.LSHR, 4);
+          a3 = w3.selectFrom(code).reinterpretAsFloats().fma(x0, a3);
+          w3 = w3.lanewise(VectorOperators.LSHR, 4);
+          a4 = w4.selectFrom(code).reinterpretAsFloats().fma(x0, a4);
+          w4 = w4.lanewise(VectorOperators.LSHR, 4);
+          a5 = w5.selectFrom(code).reinterpretAsFloats().fma(x0, a5);
+          w5 = w5.lanewise(VectorOperators.LSHR, 4);
+          a6 = w6.selectFrom(code).reinterpretAsFloats().fma(x0, a6);
+          w6 = w6.lanewise(VectorOperators.LSHR, 4);
+          a7 = w7.selectFrom(code).reinterpretAsFloats().fma(x0, a7);
+          w7 = w7.lanewise(VectorOperators.LSHR, 4);
+          xi += 1;
+        }
+        p0 += 32;
+        p1 += 32;
+        p2 += 32;
+        p3 += 32;
+      }
+      int s0 = at0 + b * Nf4Matrix.BLOCK_INTS;
+      int s1 = at1 + b * Nf4Matrix.BLOCK_INTS;
+      int s2 = at2 + b * Nf4Matrix.BLOCK_INTS;
+      int s3 = at3 + b * Nf4Matrix.BLOCK_INTS;
+      a0.fma(
+              IntVector.fromArray(SI, w, s0).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to))
+          .intoArray(out, to);
+      a1.fma(
+              IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 16))
+          .intoArray(out, to + 16);
+      a2.fma(
+              IntVector.fromArray(SI, w, s1).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 32))
+          .intoArray(out, to + 32);
+      a3.fma(
+              IntVector.fromArray(SI, w, s1 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 48))
+          .intoArray(out, to + 48);
+      a4.fma(
+              IntVector.fromArray(SI, w, s2).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 64))
+          .intoArray(out, to + 64);
+      a5.fma(
+              IntVector.fromArray(SI, w, s2 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 80))
+          .intoArray(out, to + 80);
+      a6.fma(
+              IntVector.fromArray(SI, w, s3).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 96))
+          .intoArray(out, to + 96);
+      a7.fma(
+              IntVector.fromArray(SI, w, s3 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 112))
+          .intoArray(out, to + 112);
+    }
+  }
+
+  /** The same for two panels. */
+  static void nf4Panels2(
+      int[] w, int at0, int at1, int blocks, float[] x, int xo, float[] out, int to) {
+    IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
     for (int b = 0; b < blocks; b++) {
       FloatVector a0 = FloatVector.zero(SF);
       FloatVector a1 = FloatVector.zero(SF);
@@ -57,157 +150,184 @@ final class DecodeKernel {
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
         IntVector w2 = IntVector.fromArray(SI, w, p1);
         IntVector w3 = IntVector.fromArray(SI, w, p1 + 16);
-        FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
-        a0 = w0.selectFrom(code).reinterpretAsFloats().fma(x0, a0);
-        a1 = w1.selectFrom(code).reinterpretAsFloats().fma(x0, a1);
-        a2 = w2.selectFrom(code).reinterpretAsFloats().fma(x0, a2);
-        a3 = w3.selectFrom(code).reinterpretAsFloats().fma(x0, a3);
-        FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
-        a0 =
-            w0.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a0);
-        a1 =
-            w1.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a1);
-        a2 =
-            w2.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a2);
-        a3 =
-            w3.lanewise(VectorOperators.LSHR, 4).selectFrom(code).reinterpretAsFloats().fma(x1, a3);
-        FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
-        a0 =
-            w0.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a0);
-        a1 =
-            w1.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a1);
-        a2 =
-            w2.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a2);
-        a3 =
-            w3.lanewise(VectorOperators.LSHR, 8).selectFrom(code).reinterpretAsFloats().fma(x2, a3);
-        FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
-        a0 =
-            w0.lanewise(VectorOperators.LSHR, 12)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x3, a0);
-        a1 =
-            w1.lanewise(VectorOperators.LSHR, 12)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x3, a1);
-        a2 =
-            w2.lanewise(VectorOperators.LSHR, 12)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x3, a2);
-        a3 =
-            w3.lanewise(VectorOperators.LSHR, 12)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x3, a3);
-        FloatVector x4 = FloatVector.broadcast(SF, x[xi + 4]);
-        a0 =
-            w0.lanewise(VectorOperators.LSHR, 16)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x4, a0);
-        a1 =
-            w1.lanewise(VectorOperators.LSHR, 16)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x4, a1);
-        a2 =
-            w2.lanewise(VectorOperators.LSHR, 16)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x4, a2);
-        a3 =
-            w3.lanewise(VectorOperators.LSHR, 16)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x4, a3);
-        FloatVector x5 = FloatVector.broadcast(SF, x[xi + 5]);
-        a0 =
-            w0.lanewise(VectorOperators.LSHR, 20)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x5, a0);
-        a1 =
-            w1.lanewise(VectorOperators.LSHR, 20)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x5, a1);
-        a2 =
-            w2.lanewise(VectorOperators.LSHR, 20)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x5, a2);
-        a3 =
-            w3.lanewise(VectorOperators.LSHR, 20)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x5, a3);
-        FloatVector x6 = FloatVector.broadcast(SF, x[xi + 6]);
-        a0 =
-            w0.lanewise(VectorOperators.LSHR, 24)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x6, a0);
-        a1 =
-            w1.lanewise(VectorOperators.LSHR, 24)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x6, a1);
-        a2 =
-            w2.lanewise(VectorOperators.LSHR, 24)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x6, a2);
-        a3 =
-            w3.lanewise(VectorOperators.LSHR, 24)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x6, a3);
-        FloatVector x7 = FloatVector.broadcast(SF, x[xi + 7]);
-        a0 =
-            w0.lanewise(VectorOperators.LSHR, 28)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x7, a0);
-        a1 =
-            w1.lanewise(VectorOperators.LSHR, 28)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x7, a1);
-        a2 =
-            w2.lanewise(VectorOperators.LSHR, 28)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x7, a2);
-        a3 =
-            w3.lanewise(VectorOperators.LSHR, 28)
-                .selectFrom(code)
-                .reinterpretAsFloats()
-                .fma(x7, a3);
+        for (int n = 0; n < 8; n++) {
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a0 = w0.selectFrom(code).reinterpretAsFloats().fma(x0, a0);
+          w0 = w0.lanewise(VectorOperators.LSHR, 4);
+          a1 = w1.selectFrom(code).reinterpretAsFloats().fma(x0, a1);
+          w1 = w1.lanewise(VectorOperators.LSHR, 4);
+          a2 = w2.selectFrom(code).reinterpretAsFloats().fma(x0, a2);
+          w2 = w2.lanewise(VectorOperators.LSHR, 4);
+          a3 = w3.selectFrom(code).reinterpretAsFloats().fma(x0, a3);
+          w3 = w3.lanewise(VectorOperators.LSHR, 4);
+          xi += 1;
+        }
         p0 += 32;
         p1 += 32;
-        xi += 8;
       }
       int s0 = at0 + b * Nf4Matrix.BLOCK_INTS;
       int s1 = at1 + b * Nf4Matrix.BLOCK_INTS;
-      t0 = a0.fma(IntVector.fromArray(SI, w, s0).reinterpretAsFloats(), t0);
-      t1 = a1.fma(IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats(), t1);
-      t2 = a2.fma(IntVector.fromArray(SI, w, s1).reinterpretAsFloats(), t2);
-      t3 = a3.fma(IntVector.fromArray(SI, w, s1 + 16).reinterpretAsFloats(), t3);
+      a0.fma(
+              IntVector.fromArray(SI, w, s0).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to))
+          .intoArray(out, to);
+      a1.fma(
+              IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 16))
+          .intoArray(out, to + 16);
+      a2.fma(
+              IntVector.fromArray(SI, w, s1).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 32))
+          .intoArray(out, to + 32);
+      a3.fma(
+              IntVector.fromArray(SI, w, s1 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 48))
+          .intoArray(out, to + 48);
     }
-    t0.intoArray(out, 0);
-    t1.intoArray(out, 16);
-    t2.intoArray(out, 32);
-    t3.intoArray(out, 48);
   }
 
-  /** As {@link #nf4}, for 8-bit panels. */
-  static void int8(int[] w, int at0, int at1, int blocks, float[] x, int xo, float[] out) {
-    FloatVector t0 = FloatVector.zero(SF);
-    FloatVector t1 = FloatVector.zero(SF);
-    FloatVector t2 = FloatVector.zero(SF);
-    FloatVector t3 = FloatVector.zero(SF);
+  /** {@code out[to .. to + 128) += W x} for four 8-bit panels. */
+  static void int8Panels4(
+      int[] w,
+      int at0,
+      int at1,
+      int at2,
+      int at3,
+      int blocks,
+      float[] x,
+      int xo,
+      float[] out,
+      int to) {
+    for (int b = 0; b < blocks; b++) {
+      FloatVector a0 = FloatVector.zero(SF);
+      FloatVector a1 = FloatVector.zero(SF);
+      FloatVector a2 = FloatVector.zero(SF);
+      FloatVector a3 = FloatVector.zero(SF);
+      FloatVector a4 = FloatVector.zero(SF);
+      FloatVector a5 = FloatVector.zero(SF);
+      FloatVector a6 = FloatVector.zero(SF);
+      FloatVector a7 = FloatVector.zero(SF);
+      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
+      int p1 = at1 + b * Int8Matrix.BLOCK_INTS + 32;
+      int p2 = at2 + b * Int8Matrix.BLOCK_INTS + 32;
+      int p3 = at3 + b * Int8Matrix.BLOCK_INTS + 32;
+      int xi = xo + b * 64;
+      for (int c = 0; c < 16; c++) {
+        IntVector w0 = IntVector.fromArray(SI, w, p0);
+        IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        IntVector w2 = IntVector.fromArray(SI, w, p1);
+        IntVector w3 = IntVector.fromArray(SI, w, p1 + 16);
+        IntVector w4 = IntVector.fromArray(SI, w, p2);
+        IntVector w5 = IntVector.fromArray(SI, w, p2 + 16);
+        IntVector w6 = IntVector.fromArray(SI, w, p3);
+        IntVector w7 = IntVector.fromArray(SI, w, p3 + 16);
+        for (int n = 0; n < 4; n++) {
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a0 =
+              ((FloatVector)
+                      w0.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a0);
+          w0 = w0.lanewise(VectorOperators.LSHR, 8);
+          a1 =
+              ((FloatVector)
+                      w1.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a1);
+          w1 = w1.lanewise(VectorOperators.LSHR, 8);
+          a2 =
+              ((FloatVector)
+                      w2.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a2);
+          w2 = w2.lanewise(VectorOperators.LSHR, 8);
+          a3 =
+              ((FloatVector)
+                      w3.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a3);
+          w3 = w3.lanewise(VectorOperators.LSHR, 8);
+          a4 =
+              ((FloatVector)
+                      w4.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a4);
+          w4 = w4.lanewise(VectorOperators.LSHR, 8);
+          a5 =
+              ((FloatVector)
+                      w5.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a5);
+          w5 = w5.lanewise(VectorOperators.LSHR, 8);
+          a6 =
+              ((FloatVector)
+                      w6.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a6);
+          w6 = w6.lanewise(VectorOperators.LSHR, 8);
+          a7 =
+              ((FloatVector)
+                      w7.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a7);
+          w7 = w7.lanewise(VectorOperators.LSHR, 8);
+          xi += 1;
+        }
+        p0 += 32;
+        p1 += 32;
+        p2 += 32;
+        p3 += 32;
+      }
+      int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
+      int s1 = at1 + b * Int8Matrix.BLOCK_INTS;
+      int s2 = at2 + b * Int8Matrix.BLOCK_INTS;
+      int s3 = at3 + b * Int8Matrix.BLOCK_INTS;
+      a0.fma(
+              IntVector.fromArray(SI, w, s0).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to))
+          .intoArray(out, to);
+      a1.fma(
+              IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 16))
+          .intoArray(out, to + 16);
+      a2.fma(
+              IntVector.fromArray(SI, w, s1).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 32))
+          .intoArray(out, to + 32);
+      a3.fma(
+              IntVector.fromArray(SI, w, s1 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 48))
+          .intoArray(out, to + 48);
+      a4.fma(
+              IntVector.fromArray(SI, w, s2).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 64))
+          .intoArray(out, to + 64);
+      a5.fma(
+              IntVector.fromArray(SI, w, s2 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 80))
+          .intoArray(out, to + 80);
+      a6.fma(
+              IntVector.fromArray(SI, w, s3).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 96))
+          .intoArray(out, to + 96);
+      a7.fma(
+              IntVector.fromArray(SI, w, s3 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 112))
+          .intoArray(out, to + 112);
+    }
+  }
+
+  /** The same for two panels. */
+  static void int8Panels2(
+      int[] w, int at0, int at1, int blocks, float[] x, int xo, float[] out, int to) {
     for (int b = 0; b < blocks; b++) {
       FloatVector a0 = FloatVector.zero(SF);
       FloatVector a1 = FloatVector.zero(SF);
@@ -221,109 +341,60 @@ final class DecodeKernel {
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
         IntVector w2 = IntVector.fromArray(SI, w, p1);
         IntVector w3 = IntVector.fromArray(SI, w, p1 + 16);
-        FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
-        a0 =
-            ((FloatVector)
-                    w0.lanewise(VectorOperators.LSHL, 24)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x0, a0);
-        a1 =
-            ((FloatVector)
-                    w1.lanewise(VectorOperators.LSHL, 24)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x0, a1);
-        a2 =
-            ((FloatVector)
-                    w2.lanewise(VectorOperators.LSHL, 24)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x0, a2);
-        a3 =
-            ((FloatVector)
-                    w3.lanewise(VectorOperators.LSHL, 24)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x0, a3);
-        FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
-        a0 =
-            ((FloatVector)
-                    w0.lanewise(VectorOperators.LSHL, 16)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x1, a0);
-        a1 =
-            ((FloatVector)
-                    w1.lanewise(VectorOperators.LSHL, 16)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x1, a1);
-        a2 =
-            ((FloatVector)
-                    w2.lanewise(VectorOperators.LSHL, 16)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x1, a2);
-        a3 =
-            ((FloatVector)
-                    w3.lanewise(VectorOperators.LSHL, 16)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x1, a3);
-        FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
-        a0 =
-            ((FloatVector)
-                    w0.lanewise(VectorOperators.LSHL, 8)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x2, a0);
-        a1 =
-            ((FloatVector)
-                    w1.lanewise(VectorOperators.LSHL, 8)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x2, a1);
-        a2 =
-            ((FloatVector)
-                    w2.lanewise(VectorOperators.LSHL, 8)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x2, a2);
-        a3 =
-            ((FloatVector)
-                    w3.lanewise(VectorOperators.LSHL, 8)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0))
-                .fma(x2, a3);
-        FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
-        a0 =
-            ((FloatVector) w0.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
-                .fma(x3, a0);
-        a1 =
-            ((FloatVector) w1.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
-                .fma(x3, a1);
-        a2 =
-            ((FloatVector) w2.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
-                .fma(x3, a2);
-        a3 =
-            ((FloatVector) w3.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
-                .fma(x3, a3);
+        for (int n = 0; n < 4; n++) {
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a0 =
+              ((FloatVector)
+                      w0.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a0);
+          w0 = w0.lanewise(VectorOperators.LSHR, 8);
+          a1 =
+              ((FloatVector)
+                      w1.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a1);
+          w1 = w1.lanewise(VectorOperators.LSHR, 8);
+          a2 =
+              ((FloatVector)
+                      w2.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a2);
+          w2 = w2.lanewise(VectorOperators.LSHR, 8);
+          a3 =
+              ((FloatVector)
+                      w3.lanewise(VectorOperators.LSHL, 24)
+                          .lanewise(VectorOperators.ASHR, 24)
+                          .convert(VectorOperators.I2F, 0))
+                  .fma(x0, a3);
+          w3 = w3.lanewise(VectorOperators.LSHR, 8);
+          xi += 1;
+        }
         p0 += 32;
         p1 += 32;
-        xi += 4;
       }
       int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
       int s1 = at1 + b * Int8Matrix.BLOCK_INTS;
-      t0 = a0.fma(IntVector.fromArray(SI, w, s0).reinterpretAsFloats(), t0);
-      t1 = a1.fma(IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats(), t1);
-      t2 = a2.fma(IntVector.fromArray(SI, w, s1).reinterpretAsFloats(), t2);
-      t3 = a3.fma(IntVector.fromArray(SI, w, s1 + 16).reinterpretAsFloats(), t3);
+      a0.fma(
+              IntVector.fromArray(SI, w, s0).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to))
+          .intoArray(out, to);
+      a1.fma(
+              IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 16))
+          .intoArray(out, to + 16);
+      a2.fma(
+              IntVector.fromArray(SI, w, s1).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 32))
+          .intoArray(out, to + 32);
+      a3.fma(
+              IntVector.fromArray(SI, w, s1 + 16).reinterpretAsFloats(),
+              FloatVector.fromArray(SF, out, to + 48))
+          .intoArray(out, to + 48);
     }
-    t0.intoArray(out, 0);
-    t1.intoArray(out, 16);
-    t2.intoArray(out, 32);
-    t3.intoArray(out, 48);
   }
 
   /** Unpacks an NF4 block's codes to their values {@code [64][32]}. */

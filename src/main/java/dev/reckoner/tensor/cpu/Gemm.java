@@ -53,7 +53,7 @@ final class Gemm {
             int at = b.at(p, k0);
             for (int i = 0; i < rows; ) {
               int h = Tile.height(m - from - i);
-              Tile.multiply(h, kc, packed, (from + i) * k + k0 * h, panel, at, W, acc, i * W);
+              Tile.multiply(h, kc, packed, (from + i) * k + k0 * h, panel, at, acc, i * W);
               i += h;
             }
           }
@@ -108,7 +108,7 @@ final class Gemm {
       int at = b.at(p, k0);
       for (int i = 0; i < rows; ) {
         int h = Tile.height(m - from - i);
-        Tile.multiply(h, kc, packed, (from + i) * k + k0 * h, panel, at, W, acc, i * W);
+        Tile.multiply(h, kc, packed, (from + i) * k + k0 * h, panel, at, acc, i * W);
         i += h;
       }
     }
@@ -171,37 +171,25 @@ final class Gemm {
     pool.give(packed);
   }
 
-  /** {@code y = alpha * W x + beta * y} for one row x, from two panels a time. */
+  /** {@code y = alpha * W x + beta * y} for one row x. */
   void decode(CpuMatrix w, CpuTensor x, float alpha, float beta, CpuTensor y) {
     int panels = (w.rows() + W - 1) / W;
+    // four panels a task, two where that would leave a thread idle at the end
+    int fours = w instanceof Bf16Matrix ? 0 : panels / (4 * workers.size()) * workers.size();
     workers.run(
-        (panels + 1) / 2,
+        fours + (panels - 4 * fours + 1) / 2,
         task -> {
-          float[] out = pool.take(2L * W);
-          int p = 2 * task;
-          int q = Math.min(p + 1, panels - 1);
+          float[] out = pool.take(4L * W);
+          boolean four = task < fours;
+          int p = four ? 4 * task : 4 * fours + 2 * (task - fours);
+          int q = four ? p + 3 : Math.min(p + 1, panels - 1);
+          java.util.Arrays.fill(out, 0, 4 * W, 0f);
           switch (w) {
-            case Nf4Matrix m ->
-                DecodeKernel.nf4(
-                    m.data(),
-                    m.base(p, 0),
-                    m.base(q, 0),
-                    m.blocksPerPanel(),
-                    x.data,
-                    x.offset,
-                    out);
+            case Nf4Matrix m -> decode(m, p, q, x, out);
+            case Int8Matrix m -> decode(m, p, q, x, out);
             case Bf16Matrix m ->
                 DecodeKernel.bf16(
                     m.data(), m.base(p), m.base(q), m.columns(), x.data, x.offset, out);
-            case Int8Matrix m ->
-                DecodeKernel.int8(
-                    m.data(),
-                    m.base(p, 0),
-                    m.base(q, 0),
-                    m.blocksPerPanel(),
-                    x.data,
-                    x.offset,
-                    out);
             case PackedMatrix _ -> throw new IllegalArgumentException("fp32 needs no unpacking");
           }
           for (int r = 0; r <= q - p; r++) {
@@ -214,6 +202,88 @@ final class Gemm {
           }
           pool.give(out);
         });
+  }
+
+  private static void decode(Nf4Matrix m, int p, int q, CpuTensor x, float[] out) {
+    int[] w = m.data();
+    int blocks = m.blocksPerPanel();
+    if (q == p + 3) {
+      DecodeKernel.nf4Panels4(
+          w,
+          m.base(p, 0),
+          m.base(p + 1, 0),
+          m.base(p + 2, 0),
+          m.base(q, 0),
+          blocks,
+          x.data,
+          x.offset,
+          out,
+          0);
+    } else {
+      DecodeKernel.nf4Panels2(w, m.base(p, 0), m.base(q, 0), blocks, x.data, x.offset, out, 0);
+    }
+  }
+
+  private static void decode(Int8Matrix m, int p, int q, CpuTensor x, float[] out) {
+    int[] w = m.data();
+    int blocks = m.blocksPerPanel();
+    if (q == p + 3) {
+      DecodeKernel.int8Panels4(
+          w,
+          m.base(p, 0),
+          m.base(p + 1, 0),
+          m.base(p + 2, 0),
+          m.base(q, 0),
+          blocks,
+          x.data,
+          x.offset,
+          out,
+          0);
+    } else {
+      DecodeKernel.int8Panels2(w, m.base(p, 0), m.base(q, 0), blocks, x.data, x.offset, out, 0);
+    }
+  }
+
+  /** {@code C = alpha * A W^T + beta * C} for 2 to 8 rows. */
+  void multiplyFew(CpuTensor x, BlockMatrix w, float alpha, float beta, CpuTensor c) {
+    int k = w.columns();
+    int height = SmallBatchKernel.height(x.rows);
+    float[] packed = packFew(x, height);
+    int panels = (w.rows() + W - 1) / W;
+    workers.run(
+        panels,
+        p -> {
+          float[] acc = pool.take((long) height * W);
+          addFew(packed, height, w, p, acc);
+          writeOut(acc, x.rows, alpha, beta, c, 0, p * W);
+          pool.give(acc);
+        });
+    pool.give(packed);
+  }
+
+  /** Rows as {@code [k][height]}, zeros behind the last. */
+  private float[] packFew(CpuTensor x, int height) {
+    int k = x.columns;
+    float[] packed = pool.take((long) height * k);
+    java.util.Arrays.fill(packed, 0, height * k, 0f);
+    for (int i = 0; i < x.rows; i++) {
+      int from = x.row(i);
+      for (int p = 0; p < k; p++) {
+        packed[p * height + i] = x.data[from + p];
+      }
+    }
+    return packed;
+  }
+
+  /** {@code acc [height][32] = A W^T} for panel p. */
+  private static void addFew(float[] packed, int height, BlockMatrix w, int p, float[] acc) {
+    java.util.Arrays.fill(acc, 0, height * W, 0f);
+    switch (w) {
+      case Nf4Matrix m ->
+          SmallBatchKernel.nf4(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
+      case Int8Matrix m ->
+          SmallBatchKernel.int8(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
+    }
   }
 
   private void packLeft(Left a, int k, float[] packed) {

@@ -109,9 +109,20 @@ final class Int8Matrix implements BlockMatrix {
 
       @Override
       public float[] panel(int p, int k0, int kc, float[] scratch) {
+        int chunk = W + p * W % BLOCK / 4 * W;
         for (int k = 0; k < kc; k++) {
-          for (int j = 0; j < W; j++) {
-            scratch[k * W + j] = value(k0 + k, p * W + j);
+          int j = (k0 + k) % W;
+          int base = base((k0 + k) / W, p * W / BLOCK);
+          float scale = Float.intBitsToFloat(data[base + j]);
+          int from = base + chunk + j;
+          int to = k * W;
+          for (int c = 0; c < 8; c++) {
+            int word = data[from + c * W];
+            scratch[to] = (byte) word * scale;
+            scratch[to + 1] = (byte) (word >> 8) * scale;
+            scratch[to + 2] = (byte) (word >> 16) * scale;
+            scratch[to + 3] = (word >> 24) * scale;
+            to += 4;
           }
         }
         return scratch;

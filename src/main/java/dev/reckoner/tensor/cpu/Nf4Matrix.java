@@ -117,10 +117,20 @@ final class Nf4Matrix implements BlockMatrix {
 
       @Override
       public float[] panel(int p, int k0, int kc, float[] scratch) {
-        int width = Math.min(W, columns - p * W);
+        int chunk = W + p * W % Nf4.BLOCK / 8 * W;
         for (int k = 0; k < kc; k++) {
-          for (int j = 0; j < width; j++) {
-            scratch[k * W + j] = value(k0 + k, p * W + j);
+          int j = (k0 + k) % W;
+          int base = base((k0 + k) / W, p * W / Nf4.BLOCK);
+          float scale = Float.intBitsToFloat(data[base + j]);
+          int from = base + chunk + j;
+          int to = k * W;
+          for (int c = 0; c < 4; c++) {
+            int word = data[from + c * W];
+            for (int i = 0; i < 8; i++) {
+              scratch[to + i] = CODE[word & 15] * scale;
+              word >>>= 4;
+            }
+            to += 8;
           }
         }
         return scratch;

@@ -1,0 +1,407 @@
+package dev.reckoner.tensor.cpu;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Two, four or eight rows times one quantised panel, {@code out [rows][32] += A W^T}, for decoding
+ * small batches: a weight is unpacked in registers and multiplied with every row there, where
+ * {@link Tile} would want it written to memory first. Rows are packed {@code [k][rows]}. Needs
+ * 512-bit vectors; the chains of {@link Tile}, hence the same bits. Written flat, as there.
+ */
+final class SmallBatchKernel {
+  private static final VectorSpecies<Float> SF = FloatVector.SPECIES_512;
+  private static final VectorSpecies<Integer> SI = IntVector.SPECIES_512;
+  private static final int[] CODE_BITS = DecodeKernel.codeBits();
+
+  /** Most rows of a batch that is computed here. */
+  static final int ROWS = 8;
+
+  private SmallBatchKernel() {}
+
+  /** Rows, padding included, that {@code m} rows are computed as. */
+  static int height(int m) {
+    return m <= 2 ? 2 : m <= 4 ? 4 : 8;
+  }
+
+  /** {@code out [height][32] += A W^T} for the panel at {@code at}; A is {@code [k][height]}. */
+  static void nf4(int height, int[] w, int at, int blocks, float[] a, float[] out) {
+    switch (height) {
+      case 8 -> nf4Rows8(w, at, blocks, a, 0, out, 0);
+      case 4 -> nf4Rows4(w, at, blocks, a, 0, out, 0);
+      default -> nf4Rows2(w, at, blocks, a, 0, out, 0);
+    }
+  }
+
+  /** The same for an 8-bit panel. */
+  static void int8(int height, int[] w, int at, int blocks, float[] a, float[] out) {
+    switch (height) {
+      case 8 -> int8Rows8(w, at, blocks, a, 0, out, 0);
+      case 4 -> int8Rows4(w, at, blocks, a, 0, out, 0);
+      default -> int8Rows2(w, at, blocks, a, 0, out, 0);
+    }
+  }
+
+  private static void nf4Rows2(
+      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+    IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector a00 = FloatVector.zero(SF);
+      FloatVector a01 = FloatVector.zero(SF);
+      FloatVector a10 = FloatVector.zero(SF);
+      FloatVector a11 = FloatVector.zero(SF);
+      int p0 = at0 + b * Nf4Matrix.BLOCK_INTS + 32;
+      int xi = xo + b * 128;
+      for (int c = 0; c < 8; c++) {
+        IntVector w0 = IntVector.fromArray(SI, w, p0);
+        IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        for (int n = 0; n < 8; n++) {
+          FloatVector v0 = w0.selectFrom(code).reinterpretAsFloats();
+          FloatVector v1 = w1.selectFrom(code).reinterpretAsFloats();
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a00 = v0.fma(x0, a00);
+          a01 = v1.fma(x0, a01);
+          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          a10 = v0.fma(x1, a10);
+          a11 = v1.fma(x1, a11);
+          w0 = w0.lanewise(VectorOperators.LSHR, 4);
+          w1 = w1.lanewise(VectorOperators.LSHR, 4);
+          xi += 2;
+        }
+        p0 += 32;
+      }
+      int s0 = at0 + b * Nf4Matrix.BLOCK_INTS;
+      FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
+      FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
+      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
+      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
+    }
+  }
+
+  private static void nf4Rows4(
+      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+    IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector a00 = FloatVector.zero(SF);
+      FloatVector a01 = FloatVector.zero(SF);
+      FloatVector a10 = FloatVector.zero(SF);
+      FloatVector a11 = FloatVector.zero(SF);
+      FloatVector a20 = FloatVector.zero(SF);
+      FloatVector a21 = FloatVector.zero(SF);
+      FloatVector a30 = FloatVector.zero(SF);
+      FloatVector a31 = FloatVector.zero(SF);
+      int p0 = at0 + b * Nf4Matrix.BLOCK_INTS + 32;
+      int xi = xo + b * 256;
+      for (int c = 0; c < 8; c++) {
+        IntVector w0 = IntVector.fromArray(SI, w, p0);
+        IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        for (int n = 0; n < 8; n++) {
+          FloatVector v0 = w0.selectFrom(code).reinterpretAsFloats();
+          FloatVector v1 = w1.selectFrom(code).reinterpretAsFloats();
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a00 = v0.fma(x0, a00);
+          a01 = v1.fma(x0, a01);
+          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          a10 = v0.fma(x1, a10);
+          a11 = v1.fma(x1, a11);
+          FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
+          a20 = v0.fma(x2, a20);
+          a21 = v1.fma(x2, a21);
+          FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
+          a30 = v0.fma(x3, a30);
+          a31 = v1.fma(x3, a31);
+          w0 = w0.lanewise(VectorOperators.LSHR, 4);
+          w1 = w1.lanewise(VectorOperators.LSHR, 4);
+          xi += 4;
+        }
+        p0 += 32;
+      }
+      int s0 = at0 + b * Nf4Matrix.BLOCK_INTS;
+      FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
+      FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
+      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
+      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
+      a20.fma(f0, FloatVector.fromArray(SF, out, to + 64)).intoArray(out, to + 64);
+      a21.fma(f1, FloatVector.fromArray(SF, out, to + 80)).intoArray(out, to + 80);
+      a30.fma(f0, FloatVector.fromArray(SF, out, to + 96)).intoArray(out, to + 96);
+      a31.fma(f1, FloatVector.fromArray(SF, out, to + 112)).intoArray(out, to + 112);
+    }
+  }
+
+  private static void nf4Rows8(
+      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+    IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector a00 = FloatVector.zero(SF);
+      FloatVector a01 = FloatVector.zero(SF);
+      FloatVector a10 = FloatVector.zero(SF);
+      FloatVector a11 = FloatVector.zero(SF);
+      FloatVector a20 = FloatVector.zero(SF);
+      FloatVector a21 = FloatVector.zero(SF);
+      FloatVector a30 = FloatVector.zero(SF);
+      FloatVector a31 = FloatVector.zero(SF);
+      FloatVector a40 = FloatVector.zero(SF);
+      FloatVector a41 = FloatVector.zero(SF);
+      FloatVector a50 = FloatVector.zero(SF);
+      FloatVector a51 = FloatVector.zero(SF);
+      FloatVector a60 = FloatVector.zero(SF);
+      FloatVector a61 = FloatVector.zero(SF);
+      FloatVector a70 = FloatVector.zero(SF);
+      FloatVector a71 = FloatVector.zero(SF);
+      int p0 = at0 + b * Nf4Matrix.BLOCK_INTS + 32;
+      int xi = xo + b * 512;
+      for (int c = 0; c < 8; c++) {
+        IntVector w0 = IntVector.fromArray(SI, w, p0);
+        IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        for (int n = 0; n < 8; n++) {
+          FloatVector v0 = w0.selectFrom(code).reinterpretAsFloats();
+          FloatVector v1 = w1.selectFrom(code).reinterpretAsFloats();
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a00 = v0.fma(x0, a00);
+          a01 = v1.fma(x0, a01);
+          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          a10 = v0.fma(x1, a10);
+          a11 = v1.fma(x1, a11);
+          FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
+          a20 = v0.fma(x2, a20);
+          a21 = v1.fma(x2, a21);
+          FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
+          a30 = v0.fma(x3, a30);
+          a31 = v1.fma(x3, a31);
+          FloatVector x4 = FloatVector.broadcast(SF, x[xi + 4]);
+          a40 = v0.fma(x4, a40);
+          a41 = v1.fma(x4, a41);
+          FloatVector x5 = FloatVector.broadcast(SF, x[xi + 5]);
+          a50 = v0.fma(x5, a50);
+          a51 = v1.fma(x5, a51);
+          FloatVector x6 = FloatVector.broadcast(SF, x[xi + 6]);
+          a60 = v0.fma(x6, a60);
+          a61 = v1.fma(x6, a61);
+          FloatVector x7 = FloatVector.broadcast(SF, x[xi + 7]);
+          a70 = v0.fma(x7, a70);
+          a71 = v1.fma(x7, a71);
+          w0 = w0.lanewise(VectorOperators.LSHR, 4);
+          w1 = w1.lanewise(VectorOperators.LSHR, 4);
+          xi += 8;
+        }
+        p0 += 32;
+      }
+      int s0 = at0 + b * Nf4Matrix.BLOCK_INTS;
+      FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
+      FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
+      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
+      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
+      a20.fma(f0, FloatVector.fromArray(SF, out, to + 64)).intoArray(out, to + 64);
+      a21.fma(f1, FloatVector.fromArray(SF, out, to + 80)).intoArray(out, to + 80);
+      a30.fma(f0, FloatVector.fromArray(SF, out, to + 96)).intoArray(out, to + 96);
+      a31.fma(f1, FloatVector.fromArray(SF, out, to + 112)).intoArray(out, to + 112);
+      a40.fma(f0, FloatVector.fromArray(SF, out, to + 128)).intoArray(out, to + 128);
+      a41.fma(f1, FloatVector.fromArray(SF, out, to + 144)).intoArray(out, to + 144);
+      a50.fma(f0, FloatVector.fromArray(SF, out, to + 160)).intoArray(out, to + 160);
+      a51.fma(f1, FloatVector.fromArray(SF, out, to + 176)).intoArray(out, to + 176);
+      a60.fma(f0, FloatVector.fromArray(SF, out, to + 192)).intoArray(out, to + 192);
+      a61.fma(f1, FloatVector.fromArray(SF, out, to + 208)).intoArray(out, to + 208);
+      a70.fma(f0, FloatVector.fromArray(SF, out, to + 224)).intoArray(out, to + 224);
+      a71.fma(f1, FloatVector.fromArray(SF, out, to + 240)).intoArray(out, to + 240);
+    }
+  }
+
+  private static void int8Rows2(
+      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+    for (int b = 0; b < blocks; b++) {
+      FloatVector a00 = FloatVector.zero(SF);
+      FloatVector a01 = FloatVector.zero(SF);
+      FloatVector a10 = FloatVector.zero(SF);
+      FloatVector a11 = FloatVector.zero(SF);
+      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
+      int xi = xo + b * 128;
+      for (int c = 0; c < 16; c++) {
+        IntVector w0 = IntVector.fromArray(SI, w, p0);
+        IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        for (int n = 0; n < 4; n++) {
+          FloatVector v0 =
+              (FloatVector)
+                  w0.lanewise(VectorOperators.LSHL, 24)
+                      .lanewise(VectorOperators.ASHR, 24)
+                      .convert(VectorOperators.I2F, 0);
+          FloatVector v1 =
+              (FloatVector)
+                  w1.lanewise(VectorOperators.LSHL, 24)
+                      .lanewise(VectorOperators.ASHR, 24)
+                      .convert(VectorOperators.I2F, 0);
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a00 = v0.fma(x0, a00);
+          a01 = v1.fma(x0, a01);
+          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          a10 = v0.fma(x1, a10);
+          a11 = v1.fma(x1, a11);
+          w0 = w0.lanewise(VectorOperators.LSHR, 8);
+          w1 = w1.lanewise(VectorOperators.LSHR, 8);
+          xi += 2;
+        }
+        p0 += 32;
+      }
+      int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
+      FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
+      FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
+      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
+      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
+    }
+  }
+
+  private static void int8Rows4(
+      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+    for (int b = 0; b < blocks; b++) {
+      FloatVector a00 = FloatVector.zero(SF);
+      FloatVector a01 = FloatVector.zero(SF);
+      FloatVector a10 = FloatVector.zero(SF);
+      FloatVector a11 = FloatVector.zero(SF);
+      FloatVector a20 = FloatVector.zero(SF);
+      FloatVector a21 = FloatVector.zero(SF);
+      FloatVector a30 = FloatVector.zero(SF);
+      FloatVector a31 = FloatVector.zero(SF);
+      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
+      int xi = xo + b * 256;
+      for (int c = 0; c < 16; c++) {
+        IntVector w0 = IntVector.fromArray(SI, w, p0);
+        IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        for (int n = 0; n < 4; n++) {
+          FloatVector v0 =
+              (FloatVector)
+                  w0.lanewise(VectorOperators.LSHL, 24)
+                      .lanewise(VectorOperators.ASHR, 24)
+                      .convert(VectorOperators.I2F, 0);
+          FloatVector v1 =
+              (FloatVector)
+                  w1.lanewise(VectorOperators.LSHL, 24)
+                      .lanewise(VectorOperators.ASHR, 24)
+                      .convert(VectorOperators.I2F, 0);
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a00 = v0.fma(x0, a00);
+          a01 = v1.fma(x0, a01);
+          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          a10 = v0.fma(x1, a10);
+          a11 = v1.fma(x1, a11);
+          FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
+          a20 = v0.fma(x2, a20);
+          a21 = v1.fma(x2, a21);
+          FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
+          a30 = v0.fma(x3, a30);
+          a31 = v1.fma(x3, a31);
+          w0 = w0.lanewise(VectorOperators.LSHR, 8);
+          w1 = w1.lanewise(VectorOperators.LSHR, 8);
+          xi += 4;
+        }
+        p0 += 32;
+      }
+      int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
+      FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
+      FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
+      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
+      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
+      a20.fma(f0, FloatVector.fromArray(SF, out, to + 64)).intoArray(out, to + 64);
+      a21.fma(f1, FloatVector.fromArray(SF, out, to + 80)).intoArray(out, to + 80);
+      a30.fma(f0, FloatVector.fromArray(SF, out, to + 96)).intoArray(out, to + 96);
+      a31.fma(f1, FloatVector.fromArray(SF, out, to + 112)).intoArray(out, to + 112);
+    }
+  }
+
+  private static void int8Rows8(
+      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+    for (int b = 0; b < blocks; b++) {
+      FloatVector a00 = FloatVector.zero(SF);
+      FloatVector a01 = FloatVector.zero(SF);
+      FloatVector a10 = FloatVector.zero(SF);
+      FloatVector a11 = FloatVector.zero(SF);
+      FloatVector a20 = FloatVector.zero(SF);
+      FloatVector a21 = FloatVector.zero(SF);
+      FloatVector a30 = FloatVector.zero(SF);
+      FloatVector a31 = FloatVector.zero(SF);
+      FloatVector a40 = FloatVector.zero(SF);
+      FloatVector a41 = FloatVector.zero(SF);
+      FloatVector a50 = FloatVector.zero(SF);
+      FloatVector a51 = FloatVector.zero(SF);
+      FloatVector a60 = FloatVector.zero(SF);
+      FloatVector a61 = FloatVector.zero(SF);
+      FloatVector a70 = FloatVector.zero(SF);
+      FloatVector a71 = FloatVector.zero(SF);
+      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
+      int xi = xo + b * 512;
+      for (int c = 0; c < 16; c++) {
+        IntVector w0 = IntVector.fromArray(SI, w, p0);
+        IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        for (int n = 0; n < 4; n++) {
+          FloatVector v0 =
+              (FloatVector)
+                  w0.lanewise(VectorOperators.LSHL, 24)
+                      .lanewise(VectorOperators.ASHR, 24)
+                      .convert(VectorOperators.I2F, 0);
+          FloatVector v1 =
+              (FloatVector)
+                  w1.lanewise(VectorOperators.LSHL, 24)
+                      .lanewise(VectorOperators.ASHR, 24)
+                      .convert(VectorOperators.I2F, 0);
+          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          a00 = v0.fma(x0, a00);
+          a01 = v1.fma(x0, a01);
+          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          a10 = v0.fma(x1, a10);
+          a11 = v1.fma(x1, a11);
+          FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
+          a20 = v0.fma(x2, a20);
+          a21 = v1.fma(x2, a21);
+          FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
+          a30 = v0.fma(x3, a30);
+          a31 = v1.fma(x3, a31);
+          FloatVector x4 = FloatVector.broadcast(SF, x[xi + 4]);
+          a40 = v0.fma(x4, a40);
+          a41 = v1.fma(x4, a41);
+          FloatVector x5 = FloatVector.broadcast(SF, x[xi + 5]);
+          a50 = v0.fma(x5, a50);
+          a51 = v1.fma(x5, a51);
+          FloatVector x6 = FloatVector.broadcast(SF, x[xi + 6]);
+          a60 = v0.fma(x6, a60);
+          a61 = v1.fma(x6, a61);
+          FloatVector x7 = FloatVector.broadcast(SF, x[xi + 7]);
+          a70 = v0.fma(x7, a70);
+          a71 = v1.fma(x7, a71);
+          w0 = w0.lanewise(VectorOperators.LSHR, 8);
+          w1 = w1.lanewise(VectorOperators.LSHR, 8);
+          xi += 8;
+        }
+        p0 += 32;
+      }
+      int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
+      FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
+      FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
+      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
+      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
+      a20.fma(f0, FloatVector.fromArray(SF, out, to + 64)).intoArray(out, to + 64);
+      a21.fma(f1, FloatVector.fromArray(SF, out, to + 80)).intoArray(out, to + 80);
+      a30.fma(f0, FloatVector.fromArray(SF, out, to + 96)).intoArray(out, to + 96);
+      a31.fma(f1, FloatVector.fromArray(SF, out, to + 112)).intoArray(out, to + 112);
+      a40.fma(f0, FloatVector.fromArray(SF, out, to + 128)).intoArray(out, to + 128);
+      a41.fma(f1, FloatVector.fromArray(SF, out, to + 144)).intoArray(out, to + 144);
+      a50.fma(f0, FloatVector.fromArray(SF, out, to + 160)).intoArray(out, to + 160);
+      a51.fma(f1, FloatVector.fromArray(SF, out, to + 176)).intoArray(out, to + 176);
+      a60.fma(f0, FloatVector.fromArray(SF, out, to + 192)).intoArray(out, to + 192);
+      a61.fma(f1, FloatVector.fromArray(SF, out, to + 208)).intoArray(out, to + 208);
+      a70.fma(f0, FloatVector.fromArray(SF, out, to + 224)).intoArray(out, to + 224);
+      a71.fma(f1, FloatVector.fromArray(SF, out, to + 240)).intoArray(out, to + 240);
+    }
+  }
+}
