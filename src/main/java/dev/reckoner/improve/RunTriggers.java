@@ -33,8 +33,19 @@ class RunTriggers {
     this.config = config;
   }
 
-  /** Queues a run if so many chains were approved or corrected since the last one was queued. */
+  // The scheduler takes methods without a result only.
+
   @Scheduled(every = "30s", delayed = "30s")
+  void look() {
+    afterDecisions();
+  }
+
+  @Scheduled(cron = "${reckoner.improve.trigger.cron:off}")
+  void strike() {
+    onSchedule();
+  }
+
+  /** Queues a run if so many chains were approved or corrected since the last one was queued. */
   Optional<TrainingRun> afterDecisions() {
     int enough = config.trigger().decisions();
     return enough <= 0
@@ -43,7 +54,6 @@ class RunTriggers {
   }
 
   /** Queues a run unless another replica has just done so. */
-  @Scheduled(cron = "${reckoner.improve.trigger.cron:off}")
   Optional<TrainingRun> onSchedule() {
     return queue(BY_SCHEDULE, handle -> !justQueued(handle));
   }
