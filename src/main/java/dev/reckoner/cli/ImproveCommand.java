@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -48,6 +49,25 @@ public final class ImproveCommand implements Callable<Integer> {
       description =
           "default: 200 chains in three rounds; small: 24 in one (default: ${DEFAULT-VALUE}).")
   Scale size;
+
+  @Option(
+      names = "--rounds",
+      split = ",",
+      paramLabel = "N",
+      description = "Other numbers of chains than --size has, one a round, for example 40,60,100.")
+  List<Integer> rounds;
+
+  @Option(
+      names = "--problems",
+      paramLabel = "N",
+      description = "Another number of problems of each suite of the gate.")
+  Integer problems;
+
+  @Option(
+      names = "--recipe",
+      paramLabel = "FILE",
+      description = "Another recipe of the training than the one that ships.")
+  Path recipe;
 
   @Option(
       names = "--seed",
@@ -107,7 +127,7 @@ public final class ImproveCommand implements Callable<Integer> {
                 part -> say(begin, part));
         Simulation simulation =
             new Simulation(
-                size == Scale.SMALL ? Simulation.Size.SMALL : Simulation.Size.DEFAULT,
+                size(),
                 seed,
                 database(services.configuration()),
                 work.toAbsolutePath(),
@@ -118,6 +138,23 @@ public final class ImproveCommand implements Callable<Integer> {
     report.write(out);
     System.out.print(report.text());
     return report.asExpected() ? 0 : NOT_AS_EXPECTED;
+  }
+
+  private Simulation.Size size() throws IOException {
+    Simulation.Size chosen = size == Scale.SMALL ? Simulation.Size.SMALL : Simulation.Size.DEFAULT;
+    List<Integer> asked = rounds == null ? chosen.rounds() : rounds;
+    int chains = asked.stream().mapToInt(n -> n).sum();
+    if (asked.stream().anyMatch(n -> n < 1)) {
+      throw new ParameterException(spec.commandLine(), "a round has at least one chain");
+    }
+    return new Simulation.Size(
+        asked,
+        problems == null ? chosen.suiteProblems() : problems,
+        chains,
+        chosen.slips(),
+        recipe == null ? chosen.recipe() : Files.readString(recipe),
+        chosen.gates(),
+        chosen.target() && chains >= Simulation.Size.TARGET_CHAINS);
   }
 
   private static PGSimpleDataSource database(Map<String, String> configuration) {

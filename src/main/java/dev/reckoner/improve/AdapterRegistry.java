@@ -63,6 +63,99 @@ public class AdapterRegistry {
         h -> championId(h, AdapterRelease.DEFAULT_SLOT).flatMap(id -> find(h, id)));
   }
 
+  /** The adapter that analyses live events beside the champion; empty for none. */
+  public Optional<RegisteredAdapter> shadow() {
+    return jdbi.withHandle(
+        h -> aliasId(h, AdapterRelease.DEFAULT_SLOT, "shadow").flatMap(id -> find(h, id)));
+  }
+
+  /**
+   * Lets an adapter analyse live events beside the champion, without publishing. It need not have
+   * passed the gate.
+   *
+   * @param adapterId {@code null} to end it
+   * @throws ImprovementException if there is no such adapter, or it is the champion
+   */
+  public void shadow(String adapterId, String actor) {
+    jdbi.useTransaction(
+        h -> {
+          lock(h);
+          if (adapterId != null) {
+            requireFiles(h, require(h, adapterId));
+            if (championId(h, AdapterRelease.DEFAULT_SLOT).filter(adapterId::equals).isPresent()) {
+              throw new ImprovementException(
+                  "adapter "
+                      + adapterId
+                      + " serves already, so it has nothing to be compared with");
+            }
+          }
+          setAlias(h, AdapterRelease.DEFAULT_SLOT, "shadow", adapterId, actor);
+          ledger.append(
+              h,
+              Ledger.Kind.SHADOW,
+              actor,
+              adapterId == null ? AdapterRelease.BASE : adapterId,
+              Map.of("shadow", adapterId == null ? "" : adapterId));
+        });
+  }
+
+  private static void requireFiles(Handle handle, RegisteredAdapter adapter) {
+    boolean removed =
+        handle
+            .createQuery("select removed_at is not null from adapter where id = ?")
+            .bind(0, adapter.id())
+            .mapTo(Boolean.class)
+            .one();
+    if (removed) {
+      throw new ImprovementException(
+          "the files of adapter "
+              + adapter.id()
+              + " were removed after their time: train it again");
+    }
+  }
+
+  /**
+   * Lets what an adapter analysed and nobody has decided be analysed again by what serves now. The
+   * old analysis is removed, and its ledger entry stays; a second message on {@code analyses}
+   * follows the first.
+   *
+   * @return how many events wait again
+   */
+  int requeue(Handle handle, String adapterId, String actor) {
+    List<String> events =
+        handle
+            .createQuery(
+                """
+                delete from analysis a where a.adapter_id = :adapter and a.status = 'pending'
+                  and not exists (select 1 from decision d where d.analysis_id = a.id)
+                  and not exists (select 1 from dataset_item i where i.analysis_id = a.id)
+                  and not exists (select 1 from gate_item g where g.analysis_id = a.id)
+                  and not exists (select 1 from planted p
+                                  where p.source_id = a.id or p.analysis_id = a.id)
+                returning event_key
+                """)
+            .bind("adapter", adapterId)
+            .mapTo(String.class)
+            .list();
+    for (String event : events) {
+      // Under a lease for a moment, so that every replica has swapped before one takes it.
+      handle.execute(
+          "update inbox set status = 'received', attempts = 0, finished_at = null,"
+              + " lease_owner = 'requeue', lease_until = now() + interval '30 seconds'"
+              + " where event_key = ?",
+          event);
+    }
+    if (!events.isEmpty()) {
+      ledger.append(
+          handle,
+          Ledger.Kind.REQUEUE,
+          actor,
+          adapterId,
+          Map.of("adapter", adapterId, "events", events));
+    }
+    return events.size();
+  }
+
   /** The files of an adapter; empty if there is no such adapter. */
   Optional<AdapterFiles> files(String id) {
     SortedMap<String, byte[]> content = new TreeMap<>();
@@ -139,6 +232,16 @@ public class AdapterRegistry {
    * @throws ImprovementException if nothing was promoted
    */
   public AdapterRelease rollback(String actor) {
+    return rollback(actor, false);
+  }
+
+  /**
+   * Goes back to what served before the present champion.
+   *
+   * @param requeue whether what the champion analysed and nobody has decided is analysed again
+   * @throws ImprovementException if nothing was promoted
+   */
+  public AdapterRelease rollback(String actor, boolean requeue) {
     return jdbi.inTransaction(
         h -> {
           lock(h);
@@ -160,7 +263,11 @@ public class AdapterRegistry {
                   .findOne()
                   .flatMap(id -> id);
           RegisteredAdapter target = previous.map(id -> require(h, id)).orElse(null);
-          return release(h, target, Ledger.Kind.ROLLBACK, actor);
+          AdapterRelease release = release(h, target, Ledger.Kind.ROLLBACK, actor);
+          if (requeue) {
+            requeue(h, champion, actor);
+          }
+          return release;
         });
   }
 
@@ -210,6 +317,9 @@ public class AdapterRegistry {
   private AdapterRelease release(
       Handle handle, RegisteredAdapter adapter, Ledger.Kind kind, String actor) {
     lock(handle);
+    if (adapter != null) {
+      requireFiles(handle, adapter);
+    }
     String slot = AdapterRelease.DEFAULT_SLOT;
     String id = adapter == null ? null : adapter.id();
     String previous = championId(handle, slot).orElse(null);
@@ -227,7 +337,8 @@ public class AdapterRegistry {
             Instant.now().truncatedTo(ChronoUnit.MICROS));
     setAlias(handle, slot, "champion", id, actor);
     handle.execute(
-        "delete from adapter_alias where slot = ? and alias = 'candidate' and adapter_id = ?",
+        "delete from adapter_alias where slot = ? and alias in ('candidate', 'shadow')"
+            + " and adapter_id = ?",
         slot,
         id);
     handle.execute(
@@ -261,11 +372,16 @@ public class AdapterRegistry {
   }
 
   private static Optional<String> championId(Handle handle, String slot) {
+    return aliasId(handle, slot, "champion");
+  }
+
+  private static Optional<String> aliasId(Handle handle, String slot, String alias) {
     return handle
         .createQuery(
-            "select adapter_id from adapter_alias where slot = ? and alias = 'champion'"
+            "select adapter_id from adapter_alias where slot = ? and alias = ?"
                 + " and adapter_id is not null")
         .bind(0, slot)
+        .bind(1, alias)
         .mapTo(String.class)
         .findOne();
   }

@@ -5,6 +5,7 @@ import dev.reckoner.corpus.Problem;
 import dev.reckoner.corpus.Support;
 import dev.reckoner.corpus.SyntheticGenerator;
 import dev.reckoner.corpus.SyntheticGenerator.Solved;
+import dev.reckoner.evaluation.LeakScan;
 import dev.reckoner.evaluation.Suite;
 import dev.reckoner.evaluation.Suites;
 import dev.reckoner.improve.DatasetBuilder.Replay;
@@ -34,6 +35,9 @@ public class Datasets {
 
   /** Suite of the validated chains that were held out. */
   static final String VALIDATED = "validated";
+
+  /** Suite of the questions that were labelled blind, where champion and shadow disagreed. */
+  static final String BLIND = "blind";
 
   private static final String PACK = "finance";
   private static final long REPLAY_SEED = 7_919;
@@ -84,11 +88,11 @@ public class Datasets {
         train.add(chain);
       }
     }
+    List<Suite> suites = new ArrayList<>(blind(train));
     if (train.stream().allMatch(c -> c.use() == Use.REJECTED)) {
       throw new ImprovementException(
           "there is nothing to learn from yet: approve or correct some chains first");
     }
-    List<Suite> suites = new ArrayList<>();
     config.suites().forEach(name -> suites.add(Suites.open(name, config.suiteProblems(), false)));
     if (!heldOut.isEmpty()) {
       suites.add(Suite.of(VALIDATED, heldOut));
@@ -100,6 +104,19 @@ public class Datasets {
           "there is nothing to learn from yet: no validated chain verifies in every step");
     }
     return new Split(dataset, List.copyOf(suites));
+  }
+
+  /** The suite of what was labelled blind; whatever is alike to it leaves {@code train}. */
+  private List<Suite> blind(List<ValidatedChain> train) {
+    List<Problem> labelled = chains.gateItems().stream().flatMap(c -> problem(c).stream()).toList();
+    if (labelled.isEmpty()) {
+      return List.of();
+    }
+    Suite blind = Suite.of(BLIND, labelled);
+    LeakScan scan = new LeakScan(List.of(blind), DatasetBuilder.LEAK_THRESHOLD);
+    // A decision about the same page is nobody's mistake: it does not train, and that is all.
+    train.removeIf(c -> scan.find(c.analysisId().toString(), c.evidence()).isPresent());
+    return List.of(blind);
   }
 
   /** Keeps a snapshot: files, rows, ledger. Keeping the same content again changes nothing. */

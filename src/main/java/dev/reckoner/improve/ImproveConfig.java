@@ -3,6 +3,7 @@ package dev.reckoner.improve;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
@@ -31,6 +32,44 @@ public interface ImproveConfig {
     /** Whether what such a run made serves at once if it passes the gate. */
     @WithDefault("false")
     boolean promote();
+  }
+
+  /** What the adapter under the alias shadow may do. */
+  Shadow shadow();
+
+  /** The shadow, {@code reckoner.improve.shadow.*}. */
+  interface Shadow {
+
+    /** Most events that it analyses in an hour, over all replicas; 0 for none. */
+    @WithDefault("60")
+    int perHour();
+  }
+
+  /** How long what is not needed any more is kept. */
+  Retention retention();
+
+  /** What is removed when, {@code reckoner.improve.retention.*}. */
+  interface Retention {
+
+    /** So many of the newest adapters keep their files and evidence. */
+    @WithDefault("20")
+    int adapters();
+
+    /** Older ones lose them, however few there are; so do kept measurements. */
+    @WithDefault("90D")
+    Duration age();
+
+    /** Checkpoints and metrics of runs that ended so long ago are removed. */
+    @WithDefault("14D")
+    Duration checkpoints();
+
+    /** Published messages are removed after this time. */
+    @WithDefault("7D")
+    Duration messages();
+
+    /** The bytes of events that are done are removed after this time; their hashes stay. */
+    @WithDefault("30D")
+    Duration rawEvents();
   }
 
   /** The training recipe; without it the one that ships with the program. */

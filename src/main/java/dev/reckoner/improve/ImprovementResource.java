@@ -1,9 +1,13 @@
 package dev.reckoner.improve;
 
+import dev.reckoner.improve.ShadowReview.Choice;
+import dev.reckoner.improve.ShadowReview.Pair;
+import dev.reckoner.improve.ShadowReview.Summary;
 import dev.reckoner.improve.TrainingRun.LossPoint;
 import io.quarkus.security.identity.SecurityIdentity;
 import jakarta.annotation.security.RolesAllowed;
 import jakarta.ws.rs.Consumes;
+import jakarta.ws.rs.DELETE;
 import jakarta.ws.rs.DefaultValue;
 import jakarta.ws.rs.GET;
 import jakarta.ws.rs.NotFoundException;
@@ -34,10 +38,12 @@ public class ImprovementResource {
   private static final int MAX_RUNS = 500;
 
   private final ImprovementService service;
+  private final ShadowReview shadows;
   private final SecurityIdentity identity;
 
-  ImprovementResource(ImprovementService service, SecurityIdentity identity) {
+  ImprovementResource(ImprovementService service, ShadowReview shadows, SecurityIdentity identity) {
     this.service = service;
+    this.shadows = shadows;
     this.identity = identity;
   }
 
@@ -104,10 +110,69 @@ public class ImprovementResource {
   }
 
   @POST
+  @Path("adapters/{id}/shadow")
+  @RolesAllowed("owner")
+  @Operation(summary = "Let an adapter analyse live events beside the champion, unpublished")
+  public Summary shadow(@PathParam("id") String id) {
+    service.shadow(id, actor());
+    return shadows.summary();
+  }
+
+  @DELETE
+  @Path("shadow")
+  @RolesAllowed("owner")
+  @Operation(summary = "End the shadow")
+  public Summary endShadow() {
+    service.shadow(null, actor());
+    return shadows.summary();
+  }
+
+  @GET
+  @Path("shadow")
+  @Operation(summary = "How the shadow does: agreements, and who was right where they differ")
+  public Summary shadow() {
+    return shadows.summary();
+  }
+
+  @GET
+  @Path("shadow/next")
+  @RolesAllowed("reviewer")
+  @Operation(summary = "A disagreement to label blind; 204 if there is none")
+  public Pair nextDisagreement() {
+    return shadows.next(actor()).orElse(null);
+  }
+
+  /**
+   * @param chain the right chain, only where neither of the two is
+   */
+  public record LabelRequest(Choice choice, String chain) {}
+
+  @POST
+  @Path("shadow/{id}/label")
+  @RolesAllowed("reviewer")
+  @Operation(summary = "Say which chain is right; it becomes a question of the gate")
+  public void label(@PathParam("id") UUID id, LabelRequest request) {
+    if (request == null || request.choice() == null) {
+      throw new ImprovementException("name a choice: A, B, BOTH or NEITHER");
+    }
+    shadows.label(id, request.choice(), request.chain(), actor());
+  }
+
+  @POST
   @Path("adapters/rollback")
   @RolesAllowed("owner")
-  @Operation(summary = "Back to what served before, or to an adapter that has served, or to base")
-  public AdapterRelease rollback(@QueryParam("to") String to) {
+  @Operation(
+      summary =
+          "Back to what served before, or to an adapter that has served, or to base; with requeue,"
+              + " what the bad adapter analysed and nobody has decided is analysed again")
+  public AdapterRelease rollback(
+      @QueryParam("to") String to, @QueryParam("requeue") @DefaultValue("false") boolean requeue) {
+    if (requeue && to != null) {
+      throw new ImprovementException("requeue goes with a rollback to what served before: omit to");
+    }
+    if (requeue) {
+      return service.rollbackAndRequeue(actor());
+    }
     return to == null ? service.rollback(actor()) : service.rollbackTo(to, actor());
   }
 

@@ -108,6 +108,26 @@ public class ImprovementService {
   }
 
   /**
+   * Back to what served before the champion; what the champion analysed and nobody has decided is
+   * analysed again.
+   *
+   * @throws ImprovementException if nothing was promoted
+   */
+  public AdapterRelease rollbackAndRequeue(String actor) {
+    return registry.rollback(actor, true);
+  }
+
+  /**
+   * Lets an adapter analyse live events beside the champion, without publishing.
+   *
+   * @param adapterId {@code null} to end it
+   * @throws ImprovementException if there is no such adapter, or it is the champion
+   */
+  public void shadow(String adapterId, String actor) {
+    registry.shadow(adapterId, actor);
+  }
+
+  /**
    * Back to an adapter that served before, or to {@link AdapterRelease#BASE}.
    *
    * @throws ImprovementException if it never served, or serves already

@@ -33,7 +33,10 @@ public class Ledger {
     GATE,
     PROMOTION,
     ROLLBACK,
-    REPLAY
+    REPLAY,
+    SHADOW,
+    REQUEUE,
+    RETENTION
   }
 
   /**

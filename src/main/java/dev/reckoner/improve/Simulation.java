@@ -81,6 +81,9 @@ public final class Simulation implements AutoCloseable {
       String gates,
       boolean target) {
 
+    /** From so many corrected chains on the accuracies that the project aims at are expected. */
+    public static final int TARGET_CHAINS = 200;
+
     /** 200 corrected chains. */
     public static final Size DEFAULT =
         new Size(List.of(40, 60, 100), 100, 200, 0.02, null, null, true);

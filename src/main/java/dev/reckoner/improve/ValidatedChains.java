@@ -41,6 +41,20 @@ public class ValidatedChains {
                 .list());
   }
 
+  /** What was labelled blind for the gate, each as if it had been corrected to the right chain. */
+  List<ValidatedChain> gateItems() {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery(
+                    "select a.id, a.subject, a.event_type, a.evidence, a.chain as original,"
+                        + " 'correct' as kind, g.chain as corrected,"
+                        + " cast(null as integer) as first_wrong_step, g.labelled_by as reviewer,"
+                        + " g.labelled_at as decided_at"
+                        + " from gate_item g join analysis a on a.id = g.analysis_id order by a.id")
+                .map((rs, ctx) -> read(rs))
+                .list());
+  }
+
   /** How many approved or corrected chains no dataset has used yet. */
   int unused() {
     return jdbi.withHandle(

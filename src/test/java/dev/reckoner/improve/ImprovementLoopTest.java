@@ -322,6 +322,77 @@ class ImprovementLoopTest {
         .resolve(AdapterFiles.WEIGHTS);
   }
 
+  @Test
+  void theShadowDisagreesUnseenAndWhatIsLabelledBlindJudgesAndNeverTrains() throws Exception {
+    steps(60);
+    correct(EVIDENCE, CORRECTED);
+    TrainingRun run = train(false);
+    registry.shadow(run.adapterId(), "olga");
+    String json = CanonicalJson.write(EVIDENCE);
+    database.analysis(json, CORRECTED);
+    UUID wrong = database.analysis(json, "conclude not stated");
+    ImproveConfig config = config().getConfigMapping(ImproveConfig.class);
+    Shadow shadow = new Shadow(database.jdbi, registry, rollout, serving, config);
+
+    // Events go first.
+    assertThat(shadow.look()).isZero();
+    database.jdbi.useHandle(h -> h.execute("update inbox set status = 'done'"));
+    assertThat(shadow.look()).isEqualTo(2);
+    assertThat(shadow.look()).isZero();
+    assertThat(strings("select payload from outbox")).isEmpty();
+
+    ShadowReview review = new ShadowReview(database.jdbi, registry, ledger);
+    ShadowReview.Summary summary = review.summary();
+    assertThat(List.of(summary.compared(), summary.agreed(), summary.open()))
+        .containsExactly(2, 1, 1);
+    ShadowReview.Pair pair = review.next("ann").orElseThrow();
+    assertThat(List.of(pair.a(), pair.b()))
+        .containsExactlyInAnyOrder(CORRECTED, "conclude not stated");
+    boolean second = pair.b().equals(CORRECTED);
+    review.label(pair.id(), second ? ShadowReview.Choice.B : ShadowReview.Choice.A, null, "ann");
+    assertThat(review.summary().shadowRight()).isEqualTo(1);
+    assertThat(review.next("ann")).isEmpty();
+    assertThat(strings("select cast(analysis_id as text) from gate_item"))
+        .containsExactly(wrong.toString());
+
+    // The correction is of the same page, so there is nothing left that may train.
+    TrainingRun next = train(true);
+    assertThat(next.status()).isEqualTo(Status.REFUSED);
+    assertThat(next.message()).contains("approve or correct some chains first");
+    assertThat(ledger.verify(database.jdbi).problem()).isEmpty();
+    registry.shadow(null, "olga");
+    assertThat(shadow.look()).isZero();
+  }
+
+  @Test
+  void aRollbackCanLetTheEventsOfTheBadAdapterBeAnalysedAgain() throws Exception {
+    correct(EVIDENCE, CORRECTED);
+    String bad = train(true).adapterId();
+    UUID undecided = database.analysis("{}", "conclude not stated");
+    UUID decided = database.analysis("{}", "conclude not stated");
+    database.jdbi.useHandle(
+        h -> {
+          h.execute("update analysis set adapter_id = ? where status = 'pending'", bad);
+          h.execute("update inbox set status = 'done'");
+        });
+    UUID byBase = database.analysis("{}", "conclude not stated");
+    database.jdbi.useHandle(h -> h.execute("update inbox set status = 'done'"));
+    database.decide(decided, "approve", null);
+
+    registry.rollback("olga", true);
+
+    assertThat(strings("select event_key from inbox where status = 'received'"))
+        .containsExactly("test#" + undecided);
+    assertThat(strings("select cast(id as text) from analysis"))
+        .contains(decided.toString(), byBase.toString())
+        .doesNotContain(undecided.toString());
+    assertThat(strings("select payload from ledger where kind = 'REQUEUE'"))
+        .singleElement()
+        .asString()
+        .contains(undecided.toString());
+    assertThat(ledger.verify(database.jdbi).problem()).isEmpty();
+  }
+
   private TrainingRun train(boolean promote) {
     TrainingRun queued = runs.queue("{}", promote, "olga");
     TrainingRun claimed = runs.claim("worker").orElseThrow();
