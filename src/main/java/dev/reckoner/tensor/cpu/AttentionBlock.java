@@ -13,7 +13,7 @@ import jdk.incubator.vector.VectorOperators;
 final class AttentionBlock {
   private static final int W = Tile.WIDTH;
   private static final int L = VectorMath.L;
-  private static final FloatVector LANES = FloatVector.zero(VectorMath.S).addIndex(1);
+  static final FloatVector LANES = FloatVector.zero(VectorMath.S).addIndex(1);
 
   /** Panels of keys or values: panel p begins at {@code at + p * step}. */
   record PanelArray(float[] data, int at, int step) {}
@@ -62,6 +62,7 @@ final class AttentionBlock {
    * One block.
    *
    * @param first place in the sequence of the first query
+   * @param step places from one row's query to the next: 1, or 0 where rows are heads of one token
    * @param lo first key of the panels, a multiple of 32; {@code hi} the end of the keys
    * @param logSumExp null or where each query's goes, a row stride apart
    */
@@ -69,6 +70,7 @@ final class AttentionBlock {
       Rows q,
       int rows,
       int first,
+      int step,
       PanelArray keys,
       PanelArray values,
       int lo,
@@ -90,7 +92,7 @@ final class AttentionBlock {
     float[] lanes = new float[L];
     for (int i = 0; i < rows; i++) {
       float max =
-          softmaxNumerators(scores, rows, i, keyPanels, first + i, lo, window, scale, lanes);
+          softmaxNumerators(scores, rows, i, keyPanels, first + i * step, lo, window, scale, lanes);
       sums[i] = lanes[0];
       if (logSumExp != null) {
         logSumExp.data[logSumExp.at + i * logSumExp.stride] = max + (float) Math.log(lanes[0]);
@@ -100,8 +102,12 @@ final class AttentionBlock {
     productOfPanels(scores, rows, n, values, headDim, acc);
     for (int i = 0; i < rows; i++) {
       float inverse = 1f / sums[i];
-      for (int d = 0; d < headDim; d++) {
-        out.data[out.at + i * out.stride + d] = acc[(d / W * rows + i) * W + d % W] * inverse;
+      for (int p = 0; p < dimPanels; p++) {
+        int from = (p * rows + i) * W;
+        int to = out.at + i * out.stride + p * W;
+        for (int d = 0; d < Math.min(W, headDim - p * W); d++) {
+          out.data[to + d] = acc[from + d] * inverse;
+        }
       }
     }
     pool.give(packed);

@@ -10,7 +10,7 @@ final class CachedAttention {
   private static final int W = Tile.WIDTH;
   private static final int BLOCK = 32;
 
-  private record Work(int segment, int from, int rows, int head) {}
+  private record Work(int segment, int from, int tokens, int head, int heads) {}
 
   private final Workers workers;
   private final AttentionBlock block;
@@ -33,15 +33,7 @@ final class CachedAttention {
   void attend(
       CpuBatch batch, int layer, CpuTensor q, int headDim, int window, float scale, CpuTensor out) {
     int heads = q.columns / headDim;
-    List<Work> work = new ArrayList<>();
-    for (int s = 0; s < batch.segments(); s++) {
-      for (int from = 0; from < batch.rows(s); from += BLOCK) {
-        int rows = Math.min(BLOCK, batch.rows(s) - from);
-        for (int h = 0; h < heads; h++) {
-          work.add(new Work(s, from, rows, h));
-        }
-      }
-    }
+    List<Work> work = work(batch, heads);
     workers.run(
         work.size(),
         task -> {
@@ -51,19 +43,44 @@ final class CachedAttention {
           int row = batch.starts()[w.segment] + w.from;
           int first = batch.past()[w.segment] + w.from;
           int lo = window == 0 ? 0 : Math.max(0, first - window + 1) / W * W;
+          boolean oneToken = w.tokens == 1;
           block.attend(
-              new Rows(q.data, q.row(row) + w.head * headDim, q.stride),
-              w.rows,
+              new Rows(q.data, q.row(row) + w.head * headDim, oneToken ? headDim : q.stride),
+              w.tokens * w.heads,
               first,
+              oneToken ? 0 : 1,
               new PanelArray(cache.keys[layer], cache.keyBase(g) + lo * headDim, headDim * W),
               new PanelArray(cache.values[layer], cache.valueBase(g) + lo * W, cache.capacity * W),
               lo,
-              first + w.rows,
+              first + w.tokens,
               headDim,
               window,
               scale,
-              new Rows(out.data, out.row(row) + w.head * headDim, out.stride),
+              new Rows(out.data, out.row(row) + w.head * headDim, oneToken ? headDim : out.stride),
               null);
         });
+  }
+
+  /**
+   * Several tokens of one head, or several heads of one token that read the same keys: fewer heads
+   * together where threads would be left without work.
+   */
+  private List<Work> work(CpuBatch batch, int heads) {
+    List<Work> work = new ArrayList<>();
+    for (int s = 0; s < batch.segments(); s++) {
+      int kvHeads = batch.caches().get(s).kvHeads;
+      int group = heads / kvHeads;
+      int shares = Math.ceilDiv(workers.size(), batch.segments() * kvHeads);
+      int together = batch.rows(s) == 1 ? Math.ceilDiv(group, Math.min(group, shares)) : 1;
+      for (int from = 0; from < batch.rows(s); from += BLOCK) {
+        int tokens = Math.min(BLOCK, batch.rows(s) - from);
+        for (int h = 0; h < heads; ) {
+          int n = tokens == 1 ? Math.min(together, group - h % group) : 1;
+          work.add(new Work(s, from, tokens, h, n));
+          h += n;
+        }
+      }
+    }
+    return work;
   }
 }

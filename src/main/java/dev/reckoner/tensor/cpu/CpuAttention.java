@@ -4,6 +4,9 @@ import dev.reckoner.tensor.cpu.AttentionBlock.PanelArray;
 import dev.reckoner.tensor.cpu.AttentionBlock.Rows;
 import java.util.ArrayList;
 import java.util.List;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Training attention over packed sequences. The backward pass computes the probabilities again from
@@ -84,6 +87,7 @@ final class CpuAttention {
                 rows(q, w.start + w.from, h * headDim),
                 w.rows(),
                 w.from,
+                1,
                 keys,
                 values,
                 lo,
@@ -148,14 +152,11 @@ final class CpuAttention {
         q.rows,
         q.columns,
         t -> {
+          float[] lanes = new float[VectorMath.L];
           for (int h = 0; h < heads; h++) {
-            float sum = 0;
             int a = dOut.row(t) + h * headDim;
             int b = out.row(t) + h * headDim;
-            for (int d = 0; d < headDim; d++) {
-              sum = Math.fma(dOut.data[a + d], out.data[b + d], sum);
-            }
-            delta[t * heads + h] = sum;
+            delta[t * heads + h] = Norms.dot(dOut.data, a, out.data, b, headDim, lanes);
           }
         });
     List<Work> work = work(sequences, k.columns / headDim);
@@ -215,18 +216,11 @@ final class CpuAttention {
         int query = from + i;
         float lse = logSumExp.data[logSumExp.row(start + query) + h];
         float dlt = delta[(start + query) * heads + h];
-        int oldest = shape.window == 0 ? 0 : query - shape.window + 1;
-        for (int j = 0; j < panels * W; j++) {
-          int at = (j / W * rows + i) * W + j % W;
-          int key = lo + j;
-          if (key > query || key < oldest || key >= hi) {
-            p[at] = 0;
-            ds[at] = 0;
-          } else {
-            float prob = VectorMath.exp(shape.scale * p[at] - lse);
-            p[at] = prob;
-            ds[at] = prob * (ds[at] - dlt) * shape.scale;
-          }
+        float newest = Math.min(query, hi - 1) - lo;
+        float oldest = shape.window == 0 ? -1 : query - shape.window - lo;
+        for (int panel = 0; panel < panels; panel++) {
+          probabilities(
+              p, ds, (panel * rows + i) * W, panel * W, newest, oldest, shape.scale, lse, dlt);
         }
       }
     }
@@ -234,6 +228,30 @@ final class CpuAttention {
     void done() {
       pool.give(p);
       pool.give(ds);
+    }
+  }
+
+  /** One row of a panel of scores to p, of dOut v to ds; keys are numbered from {@code key}. */
+  private static void probabilities(
+      float[] p,
+      float[] ds,
+      int at,
+      int key,
+      float newest,
+      float oldest,
+      float scale,
+      float lse,
+      float delta) {
+    FloatVector zero = FloatVector.zero(VectorMath.S);
+    for (int j = 0; j < W; j += VectorMath.L) {
+      FloatVector index = AttentionBlock.LANES.add(key + j);
+      VectorMask<Float> visible =
+          index.compare(VectorOperators.LE, newest).and(index.compare(VectorOperators.GT, oldest));
+      FloatVector score = FloatVector.fromArray(VectorMath.S, p, at + j).mul(scale).sub(lse);
+      FloatVector prob = zero.blend(VectorMath.exp(score), visible);
+      prob.intoArray(p, at + j);
+      FloatVector dProb = FloatVector.fromArray(VectorMath.S, ds, at + j).sub(delta);
+      prob.mul(dProb).mul(scale).intoArray(ds, at + j);
     }
   }
 

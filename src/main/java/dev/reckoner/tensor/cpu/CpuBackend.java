@@ -16,7 +16,11 @@ import java.util.List;
 
 /** fp32 on all cores with the JDK's Vector API; the reference for other backends. */
 public final class CpuBackend implements Backend {
+  private static final System.Logger LOG = System.getLogger(CpuBackend.class.getName());
   private static final int W = Tile.WIDTH;
+
+  /** Lanes of the vectors that weights are unpacked in. */
+  private static final int WANTED = 16;
 
   private record Ids(int[] values) implements Indices {
     @Override
@@ -40,7 +44,9 @@ public final class CpuBackend implements Backend {
   }
 
   /**
-   * A backend on {@code threads} threads; results do not depend on their number.
+   * A backend on {@code threads} threads; results do not depend on their number. Where the
+   * processor's vectors are narrower than the kernels are written for, a warning and {@link
+   * #description} say so.
    *
    * @throws IllegalStateException where the JVM runs without the Vector API; the message says what
    *     to do
@@ -50,7 +56,15 @@ public final class CpuBackend implements Backend {
       throw new IllegalStateException(
           "the Vector API is missing: start Java with --add-modules jdk.incubator.vector");
     }
+    if (VectorMath.L < WANTED) {
+      LOG.log(System.Logger.Level.WARNING, narrowVectors());
+    }
     return new CpuBackend(threads);
+  }
+
+  private static String narrowVectors() {
+    return "Java's vectors have only %d bits here, the kernels are written for %d: several times slower; use a processor with AVX-512 or a GPU"
+        .formatted(VectorMath.L * Float.SIZE, WANTED * Float.SIZE);
   }
 
   private CpuBackend(int threads) {
@@ -73,7 +87,8 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String description() {
-    return "CPU, %d threads, %d-bit vectors".formatted(workers.size(), VectorMath.L * 32);
+    String what = "CPU, %d threads, %d-bit vectors".formatted(workers.size(), VectorMath.L * 32);
+    return VectorMath.L < WANTED ? what + " (" + narrowVectors() + ")" : what;
   }
 
   private static CpuTensor cpu(Tensor t) {

@@ -22,7 +22,12 @@ final class Packing {
       float[] a, int off, int rs, int cs, int h, int k, float[] to, int toOff) {
     if (rs == 1) {
       for (int p = 0; p < k; p++) {
-        System.arraycopy(a, off + p * cs, to, toOff + p * h, h);
+        int from = off + p * cs;
+        int at = toOff + p * h;
+        // a loop: so few elements are copied before arraycopy has begun
+        for (int i = 0; i < h; i++) {
+          to[at + i] = a[from + i];
+        }
       }
     } else if (cs == 1 && h == 1) {
       System.arraycopy(a, off, to, toOff, k);
