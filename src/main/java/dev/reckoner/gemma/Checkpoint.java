@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.apache.commons.codec.digest.DigestUtils;
 
 /**
@@ -113,6 +114,21 @@ final class Checkpoint implements Weights {
     update(sha, dir.resolve("config.json"), buffer);
     files.keySet().forEach(f -> update(sha, f, buffer));
     return HexFormat.of().formatHex(sha.digest());
+  }
+
+  /** Bytes of all weight files. */
+  long bytes() {
+    return files.keySet().stream().mapToLong(f -> f.toFile().length()).sum();
+  }
+
+  /** Changes when one of the files is replaced or written: from their paths, sizes and times. */
+  String stamp() {
+    StringBuilder text = new StringBuilder();
+    Stream.concat(Stream.of(dir.resolve("config.json")), files.keySet().stream())
+        .map(Path::toFile)
+        .map(f -> "%s %d %d%n".formatted(f.getAbsolutePath(), f.length(), f.lastModified()))
+        .forEach(text::append);
+    return DigestUtils.sha256Hex(text.toString());
   }
 
   private static void update(MessageDigest sha, Path file, byte[] buffer) {

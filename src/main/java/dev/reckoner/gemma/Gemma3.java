@@ -16,6 +16,9 @@ import java.util.List;
  * {@link TrainingPass}. Used by one thread at a time.
  */
 public final class Gemma3 implements AutoCloseable {
+  /** Smaller checkpoints are quantised in less time than a cache is worth. */
+  private static final long CACHED_FROM = 256L << 20;
+
   private final GemmaConfig config;
   private final Backend backend;
   private final ModelParts parts;
@@ -53,11 +56,48 @@ public final class Gemma3 implements AutoCloseable {
 
   /** The same with a precision of its own for the embedding, which is the head too. */
   public static Gemma3 load(Path dir, Backend backend, Precision precision, Precision embedding) {
+    return load(dir, backend, precision, embedding, cacheDirectory(), CACHED_FROM);
+  }
+
+  /**
+   * The same with a directory for quantised weights.
+   *
+   * @param cache where an NF4 checkpoint's quantised weights are kept by content hash
+   * @param cachedFrom size in bytes from which a checkpoint's weights are kept there
+   */
+  static Gemma3 load(
+      Path dir,
+      Backend backend,
+      Precision precision,
+      Precision embedding,
+      Path cache,
+      long cachedFrom) {
     GemmaConfig config = GemmaConfig.read(dir);
-    try (Weights weights = Checkpoint.open(dir)) {
-      ModelParts parts = ModelParts.frozen(config, weights, backend, precision, embedding);
-      return new Gemma3(config, backend, parts, precision, weights.hash());
+    try (Checkpoint checkpoint = Checkpoint.open(dir)) {
+      if (precision != Precision.NF4 || checkpoint.bytes() < cachedFrom) {
+        ModelParts parts = ModelParts.frozen(config, checkpoint, backend, precision, embedding);
+        return new Gemma3(config, backend, parts, precision, checkpoint.hash());
+      }
+      try (Nf4Cache weights = Nf4Cache.of(checkpoint, checkpoint.stamp(), cache)) {
+        ModelParts parts = ModelParts.frozen(config, weights, backend, precision, embedding);
+        weights.complete();
+        return new Gemma3(config, backend, parts, precision, weights.hash());
+      }
     }
+  }
+
+  /** {@code reckoner.cache.dir}, else {@code $XDG_CACHE_HOME/reckoner} or {@code ~/.cache}. */
+  private static Path cacheDirectory() {
+    String named = System.getProperty("reckoner.cache.dir", "");
+    if (!named.isEmpty()) {
+      return Path.of(named);
+    }
+    String xdg = System.getenv("XDG_CACHE_HOME");
+    Path base =
+        xdg != null && !xdg.isEmpty()
+            ? Path.of(xdg)
+            : Path.of(System.getProperty("user.home"), ".cache");
+    return base.resolve("reckoner");
   }
 
   /** Loads a Hugging Face directory so that every parameter can be trained. */
