@@ -40,6 +40,17 @@ public final class Figures {
 
   /** Reads evidence: tables row by row, then sentences, then the question. */
   public static Figures of(Evidence evidence) {
+    Page last = LAST.get();
+    if (last == null || !last.isOf(evidence)) {
+      last = new Page(evidence.tables(), evidence.sentences(), evidence.title(), page(evidence));
+      LAST.set(last);
+    }
+    Map<Place, List<Found>> byPlace = new LinkedHashMap<>(last.byPlace);
+    readText(evidence.question(), new Place.Question(), byPlace);
+    return new Figures(byPlace);
+  }
+
+  private static Map<Place, List<Found>> page(Evidence evidence) {
     Map<Place, List<Found>> byPlace = new LinkedHashMap<>();
     Scale running = runningScale(evidence.sentences());
     for (int t = 0; t < evidence.tables().size(); t++) {
@@ -48,9 +59,28 @@ public final class Figures {
     for (int s = 0; s < evidence.sentences().size(); s++) {
       readText(evidence.sentences().get(s), new Place.Sentence(s), byPlace);
     }
-    readText(evidence.question(), new Place.Question(), byPlace);
-    return new Figures(byPlace);
+    return byPlace;
   }
+
+  /** A page that was read, whatever is asked about it. */
+  private record Page(
+      List<Evidence.Table> tables,
+      List<String> sentences,
+      String title,
+      Map<Place, List<Found>> byPlace) {
+
+    boolean isOf(Evidence evidence) {
+      return tables == evidence.tables()
+          && sentences == evidence.sentences()
+          && title.equals(evidence.title());
+    }
+  }
+
+  /**
+   * The page that this thread read last: the grammar, the verifier and a chain's builder each read
+   * the evidence at hand, and reading takes most of their time.
+   */
+  private static final ThreadLocal<Page> LAST = new ThreadLocal<>();
 
   /** The figures in a piece of running text, in order; {@code place} is where it stands. */
   public static List<Found> inText(String text, Place place) {
