@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -121,12 +122,6 @@ public final class CorpusCommand implements Callable<Integer> {
       published.addAll(
           new PageQuestions(pack, seed).lessons(corpus.trainingPages(), pageQuestions));
     }
-    if (heldOutSynthetic > 0) {
-      SyntheticGenerator held = new SyntheticGenerator(pack, HELD_OUT_SEED, Split.HELD_OUT);
-      suites.put(
-          "synthetic",
-          LongStream.range(0, heldOutSynthetic).mapToObj(n -> held.problem(n).problem()).toList());
-    }
     List<Suite> own = ownSuites();
     LeakFilter filter = new LeakFilter();
     suites.values().forEach(filter::holdOut);
@@ -137,7 +132,10 @@ public final class CorpusCommand implements Callable<Integer> {
             LongStream.range(0, synthetic).parallel().mapToObj(generator::lesson).toList());
     List<Lesson> kept = filter.filter(published);
     List<Path> files = new ArrayList<>();
-    write(files, "published.jsonl.gz", kept);
+    Map<Boolean, List<Lesson>> byKind =
+        kept.stream().collect(Collectors.partitioningBy(l -> l.origin().equals("convfinqa")));
+    write(files, "published.jsonl.gz", byKind.get(false));
+    write(files, "conversations.jsonl.gz", byKind.get(true));
     write(files, "synthetic.jsonl.gz", made);
     // Not of the training material: what only reviewers' corrections teach.
     write(
@@ -168,7 +166,9 @@ public final class CorpusCommand implements Callable<Integer> {
         List.of(
             "seed " + seed + ", " + heldOutPercent + "% of the dev pages held out, by page",
             filter.duplicates() + " duplicates left out",
-            filter.leaks() + " lessons left out that share a page or their text with a suite");
+            filter.leaks()
+                + " lessons left out that share with a suite "
+                + new TreeMap<>(filter.leaksByReason()));
     Files.writeString(
         out.resolve("CARD.md"),
         DatasetCard.of(out.getFileName().toString(), all, files, counts, notes));
@@ -181,6 +181,10 @@ public final class CorpusCommand implements Callable<Integer> {
   /** The house's convention, and a suite for each topic, with their gold chains. */
   private List<Suite> ownSuites() {
     List<Suite> own = new ArrayList<>();
+    if (heldOutSynthetic > 0) {
+      own.add(SyntheticSuite.of(pack, HELD_OUT_SEED, heldOutSynthetic));
+      own.add(SyntheticSuite.rare(pack, HELD_OUT_SEED, heldOutSynthetic));
+    }
     own.add(HouseRuleSuite.of(pack, HouseRuleSuite.SEED, SUITE_PROBLEMS));
     for (Topic topic : Topic.values()) {
       own.add(SyntheticSuite.of(topic, pack, HELD_OUT_SEED, SUITE_PROBLEMS));

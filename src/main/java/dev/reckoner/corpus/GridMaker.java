@@ -2,6 +2,7 @@ package dev.reckoner.corpus;
 
 import dev.reckoner.corpus.Grid.Period;
 import dev.reckoner.corpus.Grid.Series;
+import dev.reckoner.corpus.SyntheticGenerator.Split;
 import dev.reckoner.corpus.SyntheticPack.Item;
 import dev.reckoner.corpus.SyntheticPack.Kind;
 import dev.reckoner.corpus.SyntheticPack.Lists;
@@ -23,13 +24,15 @@ final class GridMaker {
   private static final List<String> MONTHS = List.of("March", "June", "September", "December");
 
   private final SyntheticPack.Vocabulary vocabulary;
+  private final Split split;
   private final boolean heldOut;
   private final SplittableRandom random;
   private final World world;
 
-  GridMaker(SyntheticPack.Vocabulary vocabulary, boolean heldOut, SplittableRandom random) {
+  GridMaker(SyntheticPack.Vocabulary vocabulary, Split split, SplittableRandom random) {
     this.vocabulary = vocabulary;
-    this.heldOut = heldOut;
+    this.split = split;
+    this.heldOut = split.heldOut();
     this.random = random;
     this.world = new World(vocabulary.companies(), heldOut, random);
   }
@@ -137,8 +140,18 @@ final class GridMaker {
   private Series series(String role, BigDecimal[] values) {
     Item item = vocabulary.items().get(role);
     String label = label(item);
-    String call = Grid.inSentence(chance(85) ? label : label(item));
+    String call = Grid.inSentence(chance(85) ? label : otherName(item, label));
     return new Series(role, label, call, item.kindOf(), item.good(), values, null);
+  }
+
+  /** Another name of the row. A name never seen is called what the table calls it. */
+  private String otherName(Item item, String label) {
+    if (split == Split.HELD_OUT) {
+      return vocabulary.reserved(label)
+          ? label
+          : SyntheticGenerator.capital(Wording.pick(item.labels(), random));
+    }
+    return label(item);
   }
 
   private Grid statement(String shape) {

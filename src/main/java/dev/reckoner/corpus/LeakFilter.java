@@ -3,28 +3,56 @@ package dev.reckoner.corpus;
 import dev.reckoner.reasoning.Evidence;
 import dev.reckoner.reasoning.PromptFormat;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
- * Takes out of training material what occurs twice, and what shares a page or its very text with a
- * held-out problem.
+ * Takes out of training material what occurs twice, and what gives a held-out problem away: its
+ * page, its very text, another page of the same issuer and year, or a page that is nearly the same
+ * (as last year's often is), by the runs of four words that two pages share.
  */
 public final class LeakFilter {
 
+  /** Pages with this share of common runs among all runs of both (Jaccard) are nearly the same. */
+  private static final double ALIKE = 0.4;
+
+  private static final int RUN = 4;
+
+  /** FinQA's pages: {@code V/2008/page_17.pdf}. */
+  private static final Pattern FILING = Pattern.compile("([^/]+/(?:19|20)\\d\\d)/.*");
+
+  private static final Pattern QUESTION_OR_TITLE = Pattern.compile("(?m)^(?:# |q!? ).*$");
+  private static final Pattern ADDRESS = Pattern.compile("(?m)^(?:t\\d+\\.)?[rst]\\d+ ");
+  private static final Pattern SPLIT = Pattern.compile("[^\\p{L}\\p{N}.,%$]+");
+
   private final Set<String> pages = new HashSet<>();
+  private final Set<String> filings = new HashSet<>();
   private final Set<String> evidence = new HashSet<>();
   private final Set<String> seen = new HashSet<>();
+  private final Map<Long, List<Integer>> runs = new HashMap<>();
+  private final List<Integer> sizes = new ArrayList<>();
+  private final Map<String, Boolean> alike = new HashMap<>();
+  private final Map<String, Integer> leaks = new TreeMap<>();
   private int duplicates;
-  private int leaks;
 
   /** Nothing of these may be trained on. */
   public void holdOut(List<Problem> problems) {
     for (Problem problem : problems) {
+      String text = new PromptFormat().render(withoutTitle(problem.evidence()));
       pages.add(problem.group());
-      evidence.add(normal(new PromptFormat().render(withoutTitle(problem.evidence()))));
+      filing(problem.group()).ifPresent(filings::add);
+      evidence.add(normal(text));
+      if (!problem.origin().contains("/")) {
+        index(text);
+      }
     }
   }
 
@@ -32,13 +60,31 @@ public final class LeakFilter {
     return new Evidence("", evidence.question(), evidence.tables(), evidence.sentences());
   }
 
+  private static Optional<String> filing(String group) {
+    Matcher matcher = FILING.matcher(group);
+    return matcher.matches() ? Optional.of(matcher.group(1)) : Optional.empty();
+  }
+
+  private void index(String text) {
+    int number = sizes.size();
+    Set<Long> own = runs(text);
+    sizes.add(own.size());
+    own.forEach(run -> runs.computeIfAbsent(run, r -> new ArrayList<>()).add(number));
+  }
+
   /** The lessons that may stay, in their order. */
   public List<Lesson> filter(List<Lesson> lessons) {
+    Map<String, Lesson> fullest = new HashMap<>();
+    for (Lesson lesson : lessons) {
+      fullest.merge(
+          lesson.group(), lesson, (a, b) -> a.user().length() >= b.user().length() ? a : b);
+    }
     List<Lesson> kept = new ArrayList<>();
     for (Lesson lesson : lessons) {
       String text = normal(lesson.user().replaceFirst("^# [^\n]*", "# "));
-      if (pages.contains(lesson.group()) || evidence.contains(text)) {
-        leaks++;
+      Optional<String> leak = leak(lesson, text, fullest.get(lesson.group()));
+      if (leak.isPresent()) {
+        leaks.merge(leak.get(), 1, Integer::sum);
       } else if (seen.add(text)) {
         kept.add(lesson);
       } else {
@@ -46,6 +92,50 @@ public final class LeakFilter {
       }
     }
     return kept;
+  }
+
+  private Optional<String> leak(Lesson lesson, String text, Lesson fullest) {
+    if (pages.contains(lesson.group())) {
+      return Optional.of("the same page");
+    }
+    if (evidence.contains(text)) {
+      return Optional.of("the same text");
+    }
+    if (filing(lesson.group()).filter(filings::contains).isPresent()) {
+      return Optional.of("the same issuer and year");
+    }
+    return alike.computeIfAbsent(lesson.group(), group -> alike(fullest.user()))
+        ? Optional.of("a page nearly the same")
+        : Optional.empty();
+  }
+
+  private boolean alike(String text) {
+    Set<Long> own = runs(text);
+    Map<Integer, Integer> common = new HashMap<>();
+    for (long run : own) {
+      runs.getOrDefault(run, List.of()).forEach(n -> common.merge(n, 1, Integer::sum));
+    }
+    return common.entrySet().stream()
+        .anyMatch(e -> e.getValue() >= ALIKE * (own.size() + sizes.get(e.getKey()) - e.getValue()));
+  }
+
+  /** The runs of words that a page shows, hashed; questions, titles and addresses aside. */
+  private static Set<Long> runs(String text) {
+    String shown = ADDRESS.matcher(QUESTION_OR_TITLE.matcher(text).replaceAll("")).replaceAll("");
+    List<String> words =
+        SPLIT
+            .splitAsStream(shown.toLowerCase(Locale.ROOT))
+            .filter(word -> !word.isEmpty())
+            .toList();
+    Set<Long> runs = new HashSet<>();
+    for (int i = 0; i + RUN <= words.size(); i++) {
+      long hash = 1125899906842597L;
+      for (int w = i; w < i + RUN; w++) {
+        hash = 31 * hash + words.get(w).hashCode();
+      }
+      runs.add(hash);
+    }
+    return runs;
   }
 
   private static String normal(String text) {
@@ -57,8 +147,13 @@ public final class LeakFilter {
     return duplicates;
   }
 
-  /** Lessons left out because a held-out problem has their page or their text. */
+  /** Lessons left out because they give a held-out problem away. */
   public int leaks() {
-    return leaks;
+    return leaks.values().stream().mapToInt(Integer::intValue).sum();
+  }
+
+  /** The same by what they share with it. */
+  public Map<String, Integer> leaksByReason() {
+    return Map.copyOf(leaks);
   }
 }

@@ -20,7 +20,7 @@ import java.util.zip.GZIPOutputStream;
 
 /**
  * Lessons as JSON Lines: {@code {"id", "group", "origin", "messages": [{"role": "system",
- * "content"}, user, assistant]}}, the form that chat trainers read. Gzip where the name ends in
+ * "content"}, user, assistant, …]}}, the form that chat trainers read. Gzip where the name ends in
  * {@code .gz}; reading knows gzip by its first bytes.
  */
 public final class LessonFile {
@@ -44,6 +44,10 @@ public final class LessonFile {
         message(messages, "system", lesson.system());
         message(messages, "user", lesson.user());
         message(messages, "assistant", lesson.assistant());
+        for (Lesson.Turn turn : lesson.further()) {
+          message(messages, "user", turn.user());
+          message(messages, "assistant", turn.assistant());
+        }
         writer.write(JSON.writeValueAsString(line));
         writer.newLine();
       }
@@ -81,27 +85,32 @@ public final class LessonFile {
     try {
       JsonNode node = JSON.readTree(line);
       String system = "";
-      String user = null;
-      String assistant = null;
+      List<String> asked = new ArrayList<>();
+      List<String> answered = new ArrayList<>();
       for (JsonNode message : node.path("messages")) {
         String content = message.path("content").asText();
         switch (message.path("role").asText()) {
           case "system" -> system = content;
-          case "user" -> user = content;
-          case "assistant" -> assistant = content;
+          case "user" -> asked.add(content);
+          case "assistant" -> answered.add(content);
           default -> throw new CorpusException(where + ": a role is not system, user or assistant");
         }
       }
-      if (user == null || assistant == null) {
+      if (asked.isEmpty() || asked.size() != answered.size()) {
         throw new CorpusException(where + ": needs a user and an assistant message");
+      }
+      List<Lesson.Turn> further = new ArrayList<>();
+      for (int t = 1; t < asked.size(); t++) {
+        further.add(new Lesson.Turn(asked.get(t), answered.get(t)));
       }
       return new Lesson(
           node.path("id").asText(where),
           node.path("group").asText(where),
           node.path("origin").asText(""),
           system,
-          user,
-          assistant);
+          asked.getFirst(),
+          answered.getFirst(),
+          further);
     } catch (JsonProcessingException e) {
       throw new CorpusException(where + ": not valid JSON: " + e.getOriginalMessage(), e);
     }

@@ -62,6 +62,22 @@ final class Mention {
         : named;
   }
 
+  /** What the page's question calls the series, unless that may mean another; then its label. */
+  String plain(Series series) {
+    return series.kind() == SyntheticPack.Kind.INDEX || series.role().equals("part")
+        ? series.call()
+        : otherThan(series, series.call()) ? series.label() : series.call();
+  }
+
+  /** Whether a name could be understood as a row of the page. */
+  boolean mayMean(String name) {
+    Set<String> wanted = words(name);
+    return grid.series().stream()
+        .map(series -> words(series.label()))
+        .anyMatch(
+            label -> label.containsAll(wanted) || !label.isEmpty() && wanted.containsAll(label));
+  }
+
   /** One way to name a period that the page calls so. */
   String period(String call) {
     if (!call.matches("(?:19|20)\\d\\d") || chance(80)) {
@@ -126,20 +142,20 @@ final class Mention {
     return of > 0 ? call.substring(of + 4) + " " + call.substring(0, of) : call;
   }
 
-  /** The mention, unless its words all stand in another row too; then what the page calls it. */
+  /** The mention, unless it may mean another row too; then what the page calls it. */
   private String unambiguous(Series series, String mention) {
+    return words(mention).isEmpty() || otherThan(series, mention) ? series.call() : mention;
+  }
+
+  /** Whether the words of a mention all stand in another row. */
+  private boolean otherThan(Series series, String mention) {
     Set<String> wanted = words(mention);
-    if (wanted.isEmpty()) {
-      return series.call();
-    }
-    for (Series other : grid.series()) {
-      if (other != series
-          && (words(other.label()).containsAll(wanted)
-              || words(other.call()).containsAll(wanted))) {
-        return series.call();
-      }
-    }
-    return mention;
+    return grid.series().stream()
+        .anyMatch(
+            other ->
+                other != series
+                    && (words(other.label()).containsAll(wanted)
+                        || words(other.call()).containsAll(wanted)));
   }
 
   private static Set<String> words(String text) {

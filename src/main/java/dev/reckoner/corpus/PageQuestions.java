@@ -5,12 +5,14 @@ import dev.reckoner.corpus.SyntheticGenerator.Split;
 import dev.reckoner.corpus.SyntheticPack.Family;
 import dev.reckoner.reasoning.Evidence;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 
 /**
  * More questions on real pages: the question families of a domain pack, asked about the tables of
@@ -21,9 +23,13 @@ public final class PageQuestions {
   /** How many families are tried for one question. */
   private static final int TRIES = 6;
 
+  /** How many percent of the lessons show the page with all its sentences. */
+  private static final int FULL_PERCENT = 20;
+
   private final SyntheticPack pack;
   private final QuestionMaker maker;
   private final long seed;
+  private final List<Family> families = new ArrayList<>();
 
   /**
    * @throws IllegalArgumentException if the pack has no question families
@@ -32,65 +38,67 @@ public final class PageQuestions {
     this.pack = SyntheticPack.load(pack);
     this.maker = new QuestionMaker(this.pack, Split.TRAIN);
     this.seed = seed;
+    for (Family family : this.pack.families()) {
+      if (family.on().contains("statement") || family.on().contains("breakdown")) {
+        families.addAll(Collections.nCopies(family.weight(), family));
+      }
+    }
   }
 
-  /**
-   * Up to {@code perPage} questions on each page whose table can be read as series over periods.
-   */
+  /** Up to {@code perPage} lessons on each page whose table can be read as series over periods. */
   public List<Lesson> lessons(List<Problem> pages, int perPage) {
-    List<Family> families = new ArrayList<>();
-    for (Family family : pack.families()) {
-      if (family.on().contains("statement") || family.on().contains("breakdown")) {
-        for (int i = 0; i < family.weight(); i++) {
-          families.add(family);
-        }
-      }
-    }
-    List<Problem> distinct = new ArrayList<>();
-    Set<Object> seen = new HashSet<>();
-    for (Problem page : pages) {
-      if (!page.evidence().tables().isEmpty()
-          && seen.add(List.of(page.group(), page.evidence().tables().getFirst()))) {
-        distinct.add(page);
-      }
-    }
-    return distinct.parallelStream()
-        .flatMap(page -> questions(page, families, perPage).stream())
+    return distinct(pages).parallelStream()
+        .flatMap(
+            page -> {
+              SplittableRandom random = new SplittableRandom(seed * 31 + page.id().hashCode());
+              return IntStream.range(0, perPage)
+                  .mapToObj(n -> lesson(page, page.id() + "/q" + n, 1, random))
+                  .flatMap(Optional::stream);
+            })
         .toList();
   }
 
-  private List<Lesson> questions(Problem page, List<Family> families, int perPage) {
-    SplittableRandom random = new SplittableRandom(seed * 31 + page.id().hashCode());
-    List<Lesson> lessons = new ArrayList<>();
-    for (int n = 0; n < perPage; n++) {
-      Problem view = someSentences(page, random);
-      Optional<TableGrid> grid = TableGrid.of(view, pack.vocabulary());
-      if (grid.isEmpty()) {
-        return List.of();
-      }
-      String id = page.id() + "/q" + n;
-      Optional<Solved> solved = Optional.empty();
-      for (int t = 0; t < TRIES && solved.isEmpty(); t++) {
-        Family family = Wording.pick(families, random);
-        if (family.conclude() == null || random.nextInt(4) == 0) {
-          solved =
-              maker.ask(
-                  family,
-                  grid.get().grid(),
-                  grid.get().page(),
-                  id,
-                  page.group(),
-                  "page",
-                  false,
-                  random);
-        }
-      }
-      solved.map(s -> Lesson.of(s.problem(), s.chain())).ifPresent(lessons::add);
-    }
-    return lessons;
+  /** The pages that have tables, each once. */
+  public static List<Problem> distinct(List<Problem> pages) {
+    Set<Object> seen = new HashSet<>();
+    return pages.stream()
+        .filter(page -> !page.evidence().tables().isEmpty())
+        .filter(page -> seen.add(List.of(page.group(), page.evidence().tables().getFirst())))
+        .toList();
   }
 
-  /** The page's table with a few of its sentences. */
+  /**
+   * Questions on a page with some or all of its sentences, drawn from a generator; nothing where
+   * the page's table cannot be read as series over periods, or none of the families drawn fits it.
+   *
+   * @param id of the lesson
+   */
+  public Optional<Lesson> lesson(Problem page, String id, int questions, SplittableRandom random) {
+    Optional<TableGrid> grid = TableGrid.of(someSentences(page, random), pack.vocabulary());
+    if (grid.isEmpty()) {
+      return Optional.empty();
+    }
+    List<Solved> solved = new ArrayList<>();
+    for (int t = 0; t < TRIES * questions && solved.size() < questions; t++) {
+      Family family = Wording.pick(families, random);
+      if (family.conclude() == null || random.nextInt(4) == 0) {
+        maker
+            .ask(
+                family,
+                grid.get().grid(),
+                grid.get().page(),
+                id,
+                page.group(),
+                "page",
+                false,
+                random)
+            .ifPresent(solved::add);
+      }
+    }
+    return solved.isEmpty() ? Optional.empty() : Optional.of(Lesson.of(solved));
+  }
+
+  /** The page's table with a few of its sentences, or all. */
   private static Problem someSentences(Problem page, SplittableRandom random) {
     Evidence evidence = page.evidence();
     TreeSet<Integer> rows = new TreeSet<>();
@@ -99,8 +107,14 @@ public final class PageQuestions {
     }
     TreeSet<Integer> sentences = new TreeSet<>();
     int all = evidence.sentences().size();
-    for (int extra = random.nextInt(5); extra > 0 && all > 0; extra--) {
-      sentences.add(random.nextInt(all));
+    if (random.nextInt(100) < FULL_PERCENT) {
+      for (int s = 0; s < all; s++) {
+        sentences.add(s);
+      }
+    } else {
+      for (int extra = random.nextInt(5); extra > 0 && all > 0; extra--) {
+        sentences.add(random.nextInt(all));
+      }
     }
     return page.keeping(rows, sentences);
   }

@@ -36,7 +36,13 @@ final class PageWriter {
       List<Evidence.Table> tables,
       List<String> sentences,
       Map<Key, Plan.Reference> places,
-      boolean tokenised) {}
+      boolean tokenised) {
+
+    Page {
+      tables = List.copyOf(tables);
+      sentences = List.copyOf(sentences);
+    }
+  }
 
   private final SyntheticPack.Vocabulary vocabulary;
   private final boolean heldOut;

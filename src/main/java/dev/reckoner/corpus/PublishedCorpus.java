@@ -1,15 +1,18 @@
 package dev.reckoner.corpus;
 
 import dev.reckoner.reasoning.Chain;
+import dev.reckoner.reasoning.Place;
 import dev.reckoner.reasoning.PromptFormat;
+import dev.reckoner.reasoning.Step;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -22,20 +25,24 @@ public final class PublishedCorpus {
 
   private static final int LONGEST_PROMPT = 7000;
 
+  /** Parts of a page that each problem is shown on, beside the whole page and the gold evidence. */
+  private static final int VIEWS = 5;
+
   /** Training files, and files whose pages are partly held out. Absent ones are left out. */
   private static final Map<String, Boolean> FILES =
-      new LinkedHashMap<>(
-          Map.of(
-              "finqa/train_partial.jsonl.gz", false,
-              "finqa/train.json", false,
-              "finqa/dev.jsonl.gz", true,
-              "finqa/dev.json", true,
-              "tatqa/tatqa_dataset_train.json", false,
-              "tatqa/tatqa_dataset_dev.json", true,
-              "tatqa/dev.jsonl.gz", true,
-              "convfinqa/train.json", false,
-              "convfinqa/dev.jsonl.gz", true,
-              "convfinqa/dev.json", true));
+      Map.ofEntries(
+          Map.entry("finqa/train_partial.jsonl.gz", false),
+          Map.entry("finqa/train.json", false),
+          Map.entry("finqa/train_evidence_only.jsonl.gz", false),
+          Map.entry("finqa/dev.jsonl.gz", true),
+          Map.entry("finqa/dev.json", true),
+          Map.entry("tatqa/tatqa_dataset_train.json", false),
+          Map.entry("tatqa/tatqa_dataset_dev.json", true),
+          Map.entry("tatqa/dev.jsonl.gz", true),
+          Map.entry("convfinqa/train.json", false),
+          Map.entry("convfinqa/dev.jsonl.gz", true),
+          Map.entry("convfinqa/dev.json", true),
+          Map.entry("tatqa/train_partial.jsonl.gz", false));
 
   private final List<Lesson> lessons = new ArrayList<>();
   private final List<Problem> trainingPages = new ArrayList<>();
@@ -142,12 +149,35 @@ public final class PublishedCorpus {
     if (new PromptFormat().render(problem.evidence()).length() <= LONGEST_PROMPT) {
       lessons.add(Lesson.of(problem, whole.get()));
     }
+    Problem supported = problem.support().known() ? problem : citing(problem, whole.get());
     GoldChains views = new GoldChains();
-    if (problem.support().known()) {
-      view(problem.focused(), "gold", views);
-      view(partly(problem, random), "part-1", views);
-      view(partly(problem, random), "part-2", views);
+    view(supported.focused(), "gold", views);
+    for (int v = 1; v <= VIEWS; v++) {
+      view(partly(supported, random), "part-" + v, views);
     }
+  }
+
+  /** The problem with its support as the chain cites it. */
+  private static Problem citing(Problem problem, Chain chain) {
+    Set<Place.Cell> cells = new HashSet<>();
+    Set<Integer> sentences = new HashSet<>();
+    for (Step step : chain.steps()) {
+      if (step instanceof Step.Cite cite) {
+        switch (cite.place()) {
+          case Place.Cell cell when cell.table() == 0 -> cells.add(cell);
+          case Place.Sentence sentence -> sentences.add(sentence.index());
+          default -> {}
+        }
+      }
+    }
+    return new Problem(
+        problem.id(),
+        problem.group(),
+        problem.origin(),
+        problem.evidence(),
+        problem.gold(),
+        problem.program(),
+        new Support(Set.of(), cells, sentences));
   }
 
   private void view(Problem part, String name, GoldChains chains) {

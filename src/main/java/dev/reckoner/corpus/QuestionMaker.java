@@ -12,6 +12,7 @@ import dev.reckoner.reasoning.Outcome;
 import dev.reckoner.reasoning.Scale;
 import dev.reckoner.reasoning.Stance;
 import dev.reckoner.reasoning.Unit;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -23,6 +24,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.zip.CRC32;
 
 /** Asks a question of one family about a page, and answers it with a chain. */
 final class QuestionMaker {
@@ -37,6 +39,23 @@ final class QuestionMaker {
           "For the company, ",
           "As reported, ",
           "Based on the information given, ");
+
+  /** How many templates are drawn for one of the split's part. */
+  private static final int DRAWS = 60;
+
+  /** Items that other rows may give: a page without the row may still say them. */
+  private static final Set<String> DERIVED =
+      Set.of(
+          "grossProfit",
+          "ebitda",
+          "freeCashFlow",
+          "totalDebt",
+          "totalLiabilities",
+          "equity",
+          "currentAssets",
+          "taxRate",
+          "marginRate");
+
   private static final Pattern YEAR = Pattern.compile("(?:19|20)\\d\\d");
 
   private final SyntheticPack pack;
@@ -97,9 +116,12 @@ final class QuestionMaker {
       return dropped(family, first);
     }
     Map<String, String> named = named(slots, grid, bound.get(), random);
-    String question = question(family, named, answer, page.tokenised(), random);
+    Optional<String> question = question(family, named, answer, page.tokenised(), random);
+    if (question.isEmpty()) {
+      return Optional.empty();
+    }
     Evidence evidence =
-        new Evidence(grid.title(), question, page.tables(), page.sentences(), stance);
+        new Evidence(grid.title(), question.get(), page.tables(), page.sentences(), stance);
     Plan judged = stance ? judged(family, plan, answer, slots, random) : plan;
     ChainBuilder.Built built = new ChainBuilder(evidence).build(judged);
     if (!(built instanceof ChainBuilder.Built.Done done)) {
@@ -124,7 +146,7 @@ final class QuestionMaker {
     return Optional.empty();
   }
 
-  private String question(
+  private Optional<String> question(
       Family family,
       Map<String, String> slots,
       Outcome answer,
@@ -132,25 +154,84 @@ final class QuestionMaker {
       SplittableRandom random) {
     boolean negative = answer instanceof Figure figure && figure.value().signum() < 0;
     boolean down = negative && !family.down().isEmpty() && random.nextBoolean();
-    List<String> wordings =
-        split == Split.HELD_OUT ? family.heldOut() : down ? family.down() : family.ask();
-    String question =
-        SyntheticGenerator.capital(Wording.expand(Wording.pick(wordings, random), slots, random));
-    return ended(
-        tokenised ? PageWriter.tokenise(opened(question, random)) : opened(question, random),
-        random);
+    return template(family, split, down, random)
+        .map(template -> SyntheticGenerator.capital(Wording.filled(template, slots)))
+        .map(asked -> opened(asked, random))
+        .map(asked -> ended(tokenised ? PageWriter.tokenise(asked) : asked, random));
+  }
+
+  /** A wording with its choices made, of the split's part; nothing where the family has none. */
+  static Optional<String> template(
+      Family family, Split split, boolean down, SplittableRandom random) {
+    boolean chosen = !family.heldOut().isEmpty();
+    if (split == Split.RARE || split == Split.HELD_OUT && chosen) {
+      List<String> own = split == Split.RARE ? family.rare() : family.heldOut();
+      return Optional.of(Wording.template(Wording.pick(own, random), random));
+    }
+    List<String> wordings = down ? family.down() : family.ask();
+    int whole = down ? -1 : Reserve.wording(family);
+    for (int t = 0; t < DRAWS; t++) {
+      int w = random.nextInt(wordings.size());
+      String template = Wording.template(wordings.get(w), random);
+      boolean reserved = !chosen && Reserve.template(family, template);
+      boolean usable =
+          split == Split.HELD_OUT
+              ? reserved || w == whole && !Reserve.elsewhere(family, template)
+              : !reserved && w != whole;
+      if (usable) {
+        return Optional.of(template);
+      }
+    }
+    return Optional.empty();
+  }
+
+  /**
+   * Which questions only the held-out suite asks, where a pack does not choose them: of each
+   * family's templates (wordings with their choices made) a hash reserves one in five, and of a
+   * family with at least six wordings one wording with all its templates.
+   */
+  static final class Reserve {
+
+    private static final int PERCENT = 20;
+    private static final int WORDINGS = 6;
+
+    private Reserve() {}
+
+    /** The number of the wording that is reserved as a whole; -1 for none. */
+    static int wording(Family family) {
+      int wordings = family.ask().size();
+      return wordings < WORDINGS ? -1 : hash(family.id()) % wordings;
+    }
+
+    static boolean template(Family family, String template) {
+      return hash(family.id() + " " + template) % 100 < PERCENT;
+    }
+
+    /** Whether a wording that is not reserved as a whole gives the template too. */
+    static boolean elsewhere(Family family, String template) {
+      List<String> others = new ArrayList<>(family.ask());
+      others.remove(wording(family));
+      others.addAll(family.down());
+      return others.stream().anyMatch(wording -> Wording.gives(wording, template));
+    }
+
+    private static int hash(String text) {
+      CRC32 crc = new CRC32();
+      crc.update(text.getBytes(StandardCharsets.UTF_8));
+      return (int) (crc.getValue() >>> 1);
+    }
   }
 
   /** Training questions begin and end in several ways. */
   private String opened(String question, SplittableRandom random) {
-    if (split == Split.HELD_OUT || random.nextInt(100) >= 7) {
+    if (split.heldOut() || random.nextInt(100) >= 7) {
       return question;
     }
     return Wording.pick(OPENINGS, random) + Grid.inSentence(question);
   }
 
   private String ended(String question, SplittableRandom random) {
-    if (split == Split.HELD_OUT) {
+    if (split.heldOut()) {
       return question;
     }
     return switch (random.nextInt(10)) {
@@ -163,11 +244,19 @@ final class QuestionMaker {
   /** The slots as the question names them: training questions name rows in many ways. */
   private Map<String, String> named(
       Map<String, String> slots, Grid grid, Map<String, Integer> bound, SplittableRandom random) {
-    if (split == Split.HELD_OUT) {
-      return slots;
-    }
     Mention mention = new Mention(grid, pack.vocabulary(), random);
     Map<String, String> named = new HashMap<>(slots);
+    if (split.heldOut()) {
+      if (split == Split.HELD_OUT) {
+        bound.forEach(
+            (slot, s) -> {
+              if (s >= 0) {
+                named.put(slot, mention.plain(grid.series().get(s)));
+              }
+            });
+      }
+      return named;
+    }
     bound.forEach(
         (slot, s) -> {
           if (s >= 0) {
@@ -284,7 +373,7 @@ final class QuestionMaker {
     if (grid.shape().equals("earnings") && needed == 1) {
       return List.of(known.getLast());
     }
-    if (needed == 3 || needed == 2 && random.nextInt(100) < 80) {
+    if (needed == 3 || needed == 2 && (family.consecutive() || random.nextInt(100) < 80)) {
       int from = random.nextInt(known.size() - needed + 1);
       List<Integer> run = known.subList(from, from + needed);
       return grid.shape().equals("comparison") && random.nextBoolean()
@@ -350,12 +439,17 @@ final class QuestionMaker {
 
   /** The name of an item that the page does not show. */
   private String absent(Grid grid, SplittableRandom random) {
-    Set<String> shown = new HashSet<>();
+    Set<String> shown = new HashSet<>(DERIVED);
     grid.series().forEach(series -> shown.add(series.role()));
     List<String> others = new ArrayList<>(pack.vocabulary().items().keySet());
     others.removeAll(shown);
-    SyntheticPack.Item item = pack.vocabulary().items().get(Wording.pick(others, random));
-    return Grid.inSentence(Wording.pick(item.labels(), random));
+    Mention mention = new Mention(grid, pack.vocabulary(), random);
+    String name = "";
+    for (int t = 0; t < DRAWS && (name.isEmpty() || mention.mayMean(name)); t++) {
+      SyntheticPack.Item item = pack.vocabulary().items().get(Wording.pick(others, random));
+      name = Grid.inSentence(Wording.pick(item.labels(), random));
+    }
+    return name;
   }
 
   /** A period before the first or after the last of the page. */

@@ -7,7 +7,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.SplittableRandom;
 
 /**
@@ -19,8 +18,14 @@ public final class SyntheticGenerator {
   /** Which part of the vocabulary problems are made of. */
   public enum Split {
     TRAIN,
-    /** Question wordings and company names that training problems never use. */
-    HELD_OUT
+    /** Templates of the training grammar, names and labels that training problems never use. */
+    HELD_OUT,
+    /** The same names and labels, in wordings far from those of the training grammar. */
+    RARE;
+
+    boolean heldOut() {
+      return this != TRAIN;
+    }
   }
 
   static final List<String> EVENTS = List.of("earnings", "rating", "price", "comparison", "peers");
@@ -33,6 +38,9 @@ public final class SyntheticGenerator {
 
   /** How many companies are tried until one has the items of a family. */
   private static final int COMPANIES_A_FAMILY = 12;
+
+  /** How many families are drawn for each further question on a page. */
+  private static final int TRIES = 8;
 
   private final SyntheticPack pack;
   private final String origin;
@@ -124,19 +132,28 @@ public final class SyntheticGenerator {
 
   /** The n-th problem, counted from 0. */
   public Solved problem(long n) {
+    return page(n, 1).getFirst();
+  }
+
+  /** The n-th problem and further ones on its page, up to {@code questions} in all. */
+  List<Solved> page(long n, int questions) {
     SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + n);
     while (true) {
-      Optional<Solved> solved = attempt(n, random.split());
-      if (solved.isPresent()) {
-        return solved.get();
+      List<Solved> solved = attempt(n, questions, random.split());
+      if (!solved.isEmpty()) {
+        return solved;
       }
     }
   }
 
   /** The n-th problem as a lesson. */
   public Lesson lesson(long n) {
-    Solved solved = problem(n);
-    return Lesson.of(solved.problem(), solved.chain());
+    return lesson(n, 1);
+  }
+
+  /** The n-th problem and further ones on its page as a lesson. */
+  public Lesson lesson(long n, int questions) {
+    return Lesson.of(page(n, questions));
   }
 
   /** How often and why a sketch came to nothing and another was made. */
@@ -144,27 +161,39 @@ public final class SyntheticGenerator {
     return Map.copyOf(maker.drops());
   }
 
-  private Optional<Solved> attempt(long n, SplittableRandom random) {
-    boolean unanswerable = random.nextInt(100) < notStatedPercent;
-    Family family = Wording.pick(unanswerable ? unanswerableFamilies : answerableFamilies, random);
+  private List<Solved> attempt(long n, int questions, SplittableRandom random) {
+    Family family = family(random);
     for (int company = 0; company < COMPANIES_A_FAMILY; company++) {
-      Optional<Solved> solved = attempt(n, family, random.split());
-      if (solved.isPresent()) {
+      List<Solved> solved = attempt(n, family, questions, random.split());
+      if (!solved.isEmpty()) {
         return solved;
       }
     }
-    return Optional.empty();
+    return List.of();
   }
 
-  private Optional<Solved> attempt(long n, Family family, SplittableRandom random) {
+  private Family family(SplittableRandom random) {
+    boolean unanswerable = random.nextInt(100) < notStatedPercent;
+    return Wording.pick(unanswerable ? unanswerableFamilies : answerableFamilies, random);
+  }
+
+  private List<Solved> attempt(long n, Family family, int questions, SplittableRandom random) {
     String shape = Wording.pick(family.on(), random);
-    boolean heldOut = split == Split.HELD_OUT;
-    Grid grid = new GridMaker(pack.vocabulary(), heldOut, random).make(shape);
+    Grid grid = new GridMaker(pack.vocabulary(), split, random).make(shape);
     boolean event = EVENTS.contains(shape);
-    PageWriter.Page page = new PageWriter(pack.vocabulary(), heldOut, event, random).write(grid);
+    PageWriter.Page page =
+        new PageWriter(pack.vocabulary(), split.heldOut(), event, random).write(grid);
     String id = origin + "-" + split.name().toLowerCase(Locale.ROOT) + "-" + seed + "-" + n;
     boolean stance = event && random.nextInt(100) < STANCE_PERCENT;
-    return maker.ask(family, grid, page, id, id, origin, stance, random);
+    List<Solved> solved = new ArrayList<>();
+    maker.ask(family, grid, page, id, id, origin, stance, random).ifPresent(solved::add);
+    for (int t = 0; t < TRIES * (questions - 1) && !solved.isEmpty(); t++) {
+      Family further = family(random);
+      if (solved.size() < questions && further.on().contains(shape)) {
+        maker.ask(further, grid, page, id, id, origin, stance, random).ifPresent(solved::add);
+      }
+    }
+    return solved;
   }
 
   /** The text with its first letter large. */

@@ -104,6 +104,7 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
       Map<String, String> bind,
       List<String> on,
       int periods,
+      boolean consecutive,
       List<Integer> constant,
       List<String> cites,
       List<String> computes,
@@ -113,13 +114,16 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
       Inference infer,
       List<String> ask,
       List<String> down,
-      List<String> heldOut) {
+      List<String> heldOut,
+      List<String> rare) {
 
     Family {
       weight = weight == null ? 1 : weight;
       on = on == null ? List.of("statement", "breakdown") : List.copyOf(on);
       constant = constant == null ? List.of() : List.copyOf(constant);
       down = down == null ? List.of() : List.copyOf(down);
+      heldOut = heldOut == null ? List.of() : List.copyOf(heldOut);
+      rare = rare == null ? List.of() : List.copyOf(rare);
     }
   }
 
@@ -209,6 +213,7 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
                     f.bind(),
                     f.on(),
                     f.periods(),
+                    f.consecutive(),
                     f.constant(),
                     f.cites(),
                     f.computes(),
@@ -218,7 +223,8 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
                     f.infer(),
                     f.ask().stream().map(ask -> written(ask, phrases)).toList(),
                     f.down().stream().map(ask -> written(ask, phrases)).toList(),
-                    f.heldOut()))
+                    f.heldOut(),
+                    f.rare()))
         .toList();
   }
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.regex.Pattern;
 
 /**
  * Fills wordings: {@code [a|b]} is a choice, which may nest and may have an empty side; {@code {x}}
@@ -19,12 +20,57 @@ final class Wording {
    * @throws IllegalArgumentException if brackets do not match or a slot has no value
    */
   static String expand(String wording, Map<String, String> slots, SplittableRandom random) {
+    return filled(template(wording, random), slots);
+  }
+
+  /**
+   * A wording with its choices made, its slots still open.
+   *
+   * @throws IllegalArgumentException if brackets do not match
+   */
+  static String template(String wording, SplittableRandom random) {
     StringBuilder out = new StringBuilder();
-    int end = expand(wording, 0, out, slots, random);
+    int end = choose(wording, 0, out, random);
     if (end != wording.length()) {
       throw new IllegalArgumentException("unbalanced ']' or '|' in: " + wording);
     }
-    return out.toString().replaceAll(" {2,}", " ").strip();
+    return out.toString().replaceAll(" {2,}", " ").replaceAll(" +([,.?])", "$1").strip();
+  }
+
+  /** Whether some choices make a wording this template. */
+  static boolean gives(String wording, String template) {
+    StringBuilder pattern = new StringBuilder();
+    for (char c : wording.toCharArray()) {
+      switch (c) {
+        case '[' -> pattern.append("(?:");
+        case ']' -> pattern.append(')');
+        case '|' -> pattern.append('|');
+        case ' ' -> {} // a template has single spaces, and none before a comma
+        default -> pattern.append(Pattern.quote(String.valueOf(c)));
+      }
+    }
+    return Pattern.matches(pattern.toString(), template.replace(" ", ""));
+  }
+
+  /**
+   * A template with its slots filled.
+   *
+   * @throws IllegalArgumentException if a slot has no value
+   */
+  static String filled(String template, Map<String, String> slots) {
+    StringBuilder out = new StringBuilder();
+    int i = 0;
+    for (int open = template.indexOf('{'); open >= 0; open = template.indexOf('{', i)) {
+      int close = template.indexOf('}', open);
+      String name = template.substring(open + 1, close);
+      String value = slots.get(name);
+      if (value == null) {
+        throw new IllegalArgumentException("no value for {" + name + "} in: " + template);
+      }
+      out.append(template, i, open).append(value);
+      i = close + 1;
+    }
+    return out.append(template.substring(i)).toString();
   }
 
   /** Every text that a wording without slots allows. */
@@ -53,13 +99,8 @@ final class Wording {
     return list.get(random.nextInt(list.size()));
   }
 
-  /** Expands up to the end, or to the {@code |} or {@code ]} of the choice it stands in. */
-  private static int expand(
-      String wording,
-      int from,
-      StringBuilder out,
-      Map<String, String> slots,
-      SplittableRandom random) {
+  /** Chooses up to the end, or to the {@code |} or {@code ]} of the choice it stands in. */
+  private static int choose(String wording, int from, StringBuilder out, SplittableRandom random) {
     int i = from;
     while (i < wording.length()) {
       char c = wording.charAt(i);
@@ -71,16 +112,7 @@ final class Wording {
           sides.add(wording.substring(start, i));
         } while (wording.charAt(i) == '|');
         i++;
-        expand(pick(sides, random), 0, out, slots, random);
-      } else if (c == '{') {
-        int close = wording.indexOf('}', i);
-        String name = wording.substring(i + 1, close);
-        String value = slots.get(name);
-        if (value == null) {
-          throw new IllegalArgumentException("no value for {" + name + "} in: " + wording);
-        }
-        out.append(value);
-        i = close + 1;
+        choose(pick(sides, random), 0, out, random);
       } else if (c == ']') {
         return i;
       } else {

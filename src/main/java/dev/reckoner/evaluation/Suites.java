@@ -19,10 +19,10 @@ public final class Suites {
   /**
    * Opens a suite.
    *
-   * @param name {@code synthetic}, {@code comparative}, {@code units}, {@code unanswerable}, {@code
-   *     house-rule}, a suite file (JSON Lines, see {@link SuiteFile}), or a FinQA, TAT-QA or
-   *     ConvFinQA file as distributed, plain or gzip, of which the problems stay whose answer is a
-   *     figure, yes, no, or missing
+   * @param name {@code synthetic}, {@code synthetic-rare}, {@code comparative}, {@code units},
+   *     {@code unanswerable}, {@code house-rule}, a suite file (JSON Lines, see {@link SuiteFile}),
+   *     or a FinQA, TAT-QA or ConvFinQA file as distributed, plain or gzip, of which the problems
+   *     stay whose answer is a figure, yes, no, or missing
    * @param limit the first problems
    * @param goldEvidence of a data set that says where its answers stand: only that evidence
    * @throws SuiteException one line
@@ -30,6 +30,7 @@ public final class Suites {
   public static Suite open(String name, int limit, boolean goldEvidence) {
     return switch (name) {
       case SyntheticSuite.NAME -> SyntheticSuite.of(PACK, SyntheticSuite.SEED, limit);
+      case SyntheticSuite.RARE -> SyntheticSuite.rare(PACK, SyntheticSuite.SEED, limit);
       case HouseRuleSuite.NAME -> HouseRuleSuite.of(PACK, HouseRuleSuite.SEED, limit);
       default -> {
         for (Topic topic : Topic.values()) {
@@ -66,8 +67,8 @@ public final class Suites {
       throw new SuiteException(
           "there is no suite "
               + name
-              + "; name synthetic, comparative, units, unanswerable, house-rule, or a file of"
-              + " problems");
+              + "; name synthetic, synthetic-rare, comparative, units, unanswerable, house-rule, or"
+              + " a file of problems");
     }
     try {
       if (SuiteFile.is(file)) {

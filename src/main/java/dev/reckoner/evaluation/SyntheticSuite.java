@@ -10,6 +10,7 @@ import java.util.stream.IntStream;
 public final class SyntheticSuite {
 
   public static final String NAME = "synthetic";
+  public static final String RARE = "synthetic-rare";
 
   /** The seed of the suite that ships; another seed gives other problems of the same kind. */
   public static final long SEED = 20_261_124L;
@@ -21,6 +22,13 @@ public final class SyntheticSuite {
     SyntheticGenerator generator =
         new SyntheticGenerator(pack, seed, SyntheticGenerator.Split.HELD_OUT);
     return of(NAME, IntStream.range(0, problems).mapToObj(generator::problem).toList());
+  }
+
+  /** The same in wordings far from those of training, chosen by hand to be hard. */
+  public static Suite rare(String pack, long seed, int problems) {
+    SyntheticGenerator generator =
+        new SyntheticGenerator(pack, seed, SyntheticGenerator.Split.RARE);
+    return of(RARE, IntStream.range(0, problems).mapToObj(generator::problem).toList());
   }
 
   /** The first problems of one topic; the suite is called as the topic is. */

@@ -43,17 +43,65 @@ class SyntheticGeneratorTest {
   }
 
   @Test
-  void heldOutQuestionsUseNoWordingOfTraining() {
+  void noTrainingQuestionIsOfAReservedTemplateAndEveryHeldOutOneIs() {
     // Figures, names and periods apart, a training question never reads like a held-out one.
-    Set<String> training = new HashSet<>();
-    problems(1, Split.TRAIN, 400).forEach(solved -> training.add(skeleton(solved)));
-    assertThat(problems(2, Split.HELD_OUT, 100)).noneMatch(s -> training.contains(skeleton(s)));
+    for (SyntheticPack.Family family : SyntheticPack.load("finance").families()) {
+      SplittableRandom random = new SplittableRandom(11);
+      Set<String> training = new HashSet<>();
+      Set<String> heldOut = new HashSet<>();
+      for (int i = 0; i < 300; i++) {
+        QuestionMaker.template(family, Split.TRAIN, false, random).ifPresent(training::add);
+        QuestionMaker.template(family, Split.HELD_OUT, false, random).ifPresent(heldOut::add);
+      }
+      assertThat(training).as(family.id()).isNotEmpty().doesNotContainAnyElementsOf(heldOut);
+      assertThat(heldOut).as(family.id()).isNotEmpty();
+    }
   }
 
-  private static String skeleton(Solved solved) {
-    String question = solved.problem().evidence().question();
-    return question.substring(0, question.lastIndexOf(' ') / 2).replaceAll("[0-9]", "9")
-        + solved.problem().origin();
+  @Test
+  void aWholeWordingOfALargeFamilyIsReserved() {
+    SyntheticPack.Family growth =
+        SyntheticPack.load("finance").families().stream()
+            .filter(f -> f.id().equals("growth"))
+            .findFirst()
+            .orElseThrow();
+    String reserved = growth.ask().get(QuestionMaker.Reserve.wording(growth));
+    SplittableRandom random = new SplittableRandom(3);
+    Set<String> some = new HashSet<>();
+    for (int i = 0; i < 300; i++) {
+      some.add(Wording.template(reserved, random));
+    }
+    Set<String> training = new HashSet<>();
+    Set<String> heldOut = new HashSet<>();
+    for (int i = 0; i < 5000; i++) {
+      QuestionMaker.template(growth, Split.TRAIN, false, random).ifPresent(training::add);
+      QuestionMaker.template(growth, Split.HELD_OUT, false, random).ifPresent(heldOut::add);
+    }
+    assertThat(training).doesNotContainAnyElementsOf(some);
+    assertThat(heldOut).containsAnyElementsOf(some);
+  }
+
+  @Test
+  void aPageIsAskedSeveralQuestionsOfWhichTheFirstIsTheProblem() {
+    SyntheticGenerator generator = new SyntheticGenerator("finance", 4, Split.TRAIN);
+    Verifier verifier = new Verifier();
+    int further = 0;
+    for (int n = 0; n < 30; n++) {
+      List<Solved> page = generator.page(n, 4);
+      assertThat(page.getFirst()).isEqualTo(generator.problem(n));
+      assertThat(page).hasSizeLessThanOrEqualTo(4);
+      for (Solved solved : page) {
+        assertThat(solved.problem().evidence().tables())
+            .isEqualTo(page.getFirst().problem().evidence().tables());
+        assertThat(verifier.verify(solved.problem().evidence(), solved.chain()))
+            .allMatch(Verdict::passed);
+      }
+      Lesson lesson = generator.lesson(n, 4);
+      assertThat(lesson.further()).hasSize(page.size() - 1);
+      assertThat(lesson.further()).allMatch(turn -> turn.user().startsWith("q"));
+      further += lesson.further().size();
+    }
+    assertThat(further).isGreaterThan(40);
   }
 
   @Test
