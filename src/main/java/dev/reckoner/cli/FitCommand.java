@@ -4,19 +4,19 @@ import dev.reckoner.corpus.Lesson;
 import dev.reckoner.corpus.LessonFile;
 import dev.reckoner.corpus.SyntheticGenerator;
 import dev.reckoner.corpus.SyntheticGenerator.Split;
-import dev.reckoner.gemma.ChatMessage;
 import dev.reckoner.gemma.Gemma3;
 import dev.reckoner.gemma.GemmaConfig;
 import dev.reckoner.gemma.GemmaTokenizer;
 import dev.reckoner.gemma.LoraAdapter;
-import dev.reckoner.gemma.TokenizedChat;
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.DType;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.backends.Backends;
+import dev.reckoner.tuning.LessonSamples;
 import dev.reckoner.tuning.Outcome;
 import dev.reckoner.tuning.Recipe;
 import dev.reckoner.tuning.Sample;
+import dev.reckoner.tuning.SampleStream;
 import dev.reckoner.tuning.StepMetrics;
 import dev.reckoner.tuning.Trainer;
 import dev.reckoner.tuning.TrainingListener;
@@ -51,6 +51,9 @@ public final class FitCommand implements Callable<Integer> {
   private static final long SHARD_BYTES = 15_000_000;
   private static final int HELD_OUT_LESSONS = 200;
   private static final int TIMED_STEPS = 12;
+
+  /** More than a stream works ahead, so that the making of lessons is timed as well. */
+  private static final int TIMED_STEPS_OF_STREAM = 150;
 
   /** The rest of the time goes to evaluations, checkpoints and the first steps. */
   private static final double TRAINING_SHARE = 0.93;
@@ -108,6 +111,16 @@ public final class FitCommand implements Callable<Integer> {
       description = "Longer lessons are left out (default: ${DEFAULT-VALUE}).")
   private int maxTokens;
 
+  @Option(
+      names = "--mix",
+      split = ",",
+      paramLabel = "KIND=SHARE",
+      description =
+          "Draw each sequence anew while training, by these shares: data (a lesson of --data), page"
+              + " (fresh questions on a page of --data), synthetic (a fresh synthetic page);"
+              + " --repeat and --synthetic do not matter then.")
+  private Map<LessonMix.Kind, Integer> mix = Map.of();
+
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "Where to write.")
   private Path out;
 
@@ -128,6 +141,15 @@ public final class FitCommand implements Callable<Integer> {
               + " 0 as the recipe says.")
   private double minutes;
 
+  @Option(
+      names = "--pause-after",
+      defaultValue = "0",
+      paramLabel = "MINUTES",
+      description =
+          "Stop at a checkpoint then; the same command goes on from there, with --minutes counted"
+              + " anew.")
+  private double pause;
+
   private long started;
 
   /** Runs without the rest of the program: {@code java -cp … dev.reckoner.cli.FitCommand}. */
@@ -139,23 +161,55 @@ public final class FitCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     started = System.nanoTime();
     Recipe recipe = Recipe.read(recipeFile);
-    Material material;
-    try (GemmaTokenizer tokenizer = GemmaTokenizer.read(modelFolder)) {
-      material = material(tokenizer);
-    }
-    List<Sample> test = material.heldOut();
-    List<Sample> training = material.training();
-    long tokens = training.stream().mapToLong(Sample::length).sum();
-    System.out.printf("%d lessons, %,d tokens%n", training.size(), tokens);
-    try (Backend backend = backend()) {
+    try (GemmaTokenizer tokenizer = GemmaTokenizer.read(modelFolder);
+        Backend backend = backend()) {
       System.out.println(backend.description());
-      Recipe fitted = fitted(recipe, backend, training);
-      Outcome outcome = train(fitted, backend, training, test);
+      Outcome outcome =
+          mix.isEmpty() ? onList(recipe, tokenizer, backend) : onStream(recipe, tokenizer, backend);
       System.out.printf(
           "%s after %d steps: loss %.4f, held out %.4f; written to %s%n",
           outcome.end(), outcome.steps(), outcome.trainingLoss(), outcome.heldOutLoss(), out);
     }
     return 0;
+  }
+
+  private Outcome onList(Recipe recipe, GemmaTokenizer tokenizer, Backend backend)
+      throws IOException {
+    Material material = material(tokenizer);
+    List<Sample> training = material.training();
+    long tokens = training.stream().mapToLong(Sample::length).sum();
+    System.out.printf("%d lessons, %,d tokens%n", training.size(), tokens);
+    Training list =
+        (trainer, steps, heldOut, folder, listener) ->
+            trainer.run(training, heldOut, folder, listener);
+    Recipe fitted = fitted(recipe, backend, list, TIMED_STEPS);
+    return run(fitted, backend, list, material.heldOut(), out, new Log(), true);
+  }
+
+  private Outcome onStream(Recipe recipe, GemmaTokenizer tokenizer, Backend backend)
+      throws IOException {
+    LessonMix lessons = LessonMix.of(mix, read(), pack, seed, tokenizer, reading, maxTokens);
+    int makers = Math.max(1, Runtime.getRuntime().availableProcessors() - 1);
+    Training stream =
+        (trainer, steps, heldOut, folder, listener) -> {
+          try (SampleStream feed =
+              new SampleStream(trainer.recipe(), steps, lessons, lessons.id(), makers)) {
+            return trainer.run(feed, heldOut, folder, listener);
+          }
+        };
+    if (minutes == 0 && recipe.maxSteps() == 0) {
+      throw new IllegalArgumentException(
+          "a mixture has no end: set --minutes, or maxSteps in the recipe");
+    }
+    Recipe fitted = fitted(recipe, backend, stream, TIMED_STEPS_OF_STREAM);
+    return run(fitted, backend, stream, lessons.heldOut(), out, new Log(), true);
+  }
+
+  /** How a trainer is given its samples. */
+  @FunctionalInterface
+  private interface Training {
+    Outcome run(
+        Trainer trainer, int steps, List<Sample> heldOut, Path folder, TrainingListener listener);
   }
 
   private Backend backend() {
@@ -199,15 +253,20 @@ public final class FitCommand implements Callable<Integer> {
     }
   }
 
-  private Material material(GemmaTokenizer tokenizer) throws IOException {
+  private List<Lesson> read() throws IOException {
     List<Lesson> read = new ArrayList<>();
     for (Path file : data) {
       read.addAll(LessonFile.read(file));
     }
+    return read;
+  }
+
+  private Material material(GemmaTokenizer tokenizer) throws IOException {
+    LessonSamples samples = new LessonSamples(tokenizer, reading);
     SyntheticGenerator generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
     Stream<Lesson> made = LongStream.range(0, synthetic).parallel().mapToObj(generator::lesson);
-    List<Grouped> lessons = new ArrayList<>(samples(tokenizer, read.parallelStream(), repeat));
-    lessons.addAll(samples(tokenizer, made, 1));
+    List<Grouped> lessons = new ArrayList<>(grouped(samples, read().parallelStream(), repeat));
+    lessons.addAll(grouped(samples, made, 1));
     if (lessons.isEmpty()) {
       throw new IllegalArgumentException(
           "nothing to train on: name lessons with --data or --synthetic");
@@ -215,33 +274,22 @@ public final class FitCommand implements Callable<Integer> {
     return Material.of(lessons, seed);
   }
 
-  private List<Grouped> samples(GemmaTokenizer tokenizer, Stream<Lesson> lessons, int times) {
+  private List<Grouped> grouped(LessonSamples samples, Stream<Lesson> lessons, int times) {
     return lessons
-        .map(lesson -> new Grouped(lesson.group(), sample(tokenizer, lesson), times))
+        .map(lesson -> new Grouped(lesson.group(), samples.of(lesson), times))
         .filter(lesson -> lesson.sample().length() <= maxTokens)
         .toList();
   }
 
-  private Sample sample(GemmaTokenizer tokenizer, Lesson lesson) {
-    TokenizedChat chat =
-        tokenizer.chatForTraining(
-            List.of(
-                ChatMessage.system(lesson.system()),
-                ChatMessage.user(lesson.user()),
-                ChatMessage.assistant(lesson.assistant())));
-    return Math.floorMod(lesson.id().hashCode(), 100) < reading
-        ? Sample.text(chat.tokens())
-        : new Sample(chat.tokens(), chat.supervised());
-  }
-
-  /** The recipe with as many steps as fit the time; the one of an interrupted run stays. */
-  private Recipe fitted(Recipe recipe, Backend backend, List<Sample> training) throws IOException {
+  /**
+   * The recipe with as many steps as fit the time, those of an interrupted run included; without a
+   * time, the one of an interrupted run.
+   */
+  private Recipe fitted(Recipe recipe, Backend backend, Training training, int timed)
+      throws IOException {
     Path file = out.resolve("recipe.yaml");
-    if (Files.exists(file)) {
-      return Recipe.read(file);
-    }
+    Recipe fitted = Files.exists(file) ? Recipe.read(file) : recipe;
     Files.createDirectories(out);
-    Recipe fitted = recipe;
     if (minutes > 0) {
       Path scratch = Files.createTempDirectory("fit");
       double[] seconds = {0};
@@ -250,15 +298,17 @@ public final class FitCommand implements Callable<Integer> {
             @Override
             public void step(StepMetrics metrics) {
               // The first steps warm up.
-              seconds[0] += metrics.step() > TIMED_STEPS / 2 ? metrics.seconds() : 0;
+              seconds[0] += metrics.step() > timed / 2 ? metrics.seconds() : 0;
             }
           };
-      run(withSteps(recipe, TIMED_STEPS), backend, training, List.of(), scratch, clock, false);
-      double step = seconds[0] / (TIMED_STEPS - TIMED_STEPS / 2);
+      run(withSteps(recipe, timed), backend, training, List.of(), scratch, clock, false);
+      double step = seconds[0] / (timed - timed / 2);
       double left = minutes * 60 - (System.nanoTime() - started) / 1e9;
-      int steps = (int) Math.max(1, left * TRAINING_SHARE / step);
-      System.out.printf("%.3f s a step: %d steps in %.0f s%n", step, steps, left);
-      fitted = withSteps(recipe, steps);
+      long done = Trainer.stepsDone(out);
+      int steps = (int) (done + Math.max(1, left * TRAINING_SHARE / step));
+      System.out.printf(
+          "%.4f s a step: %d steps, %d of them done, in %.0f s%n", step, steps, done, left);
+      fitted = withSteps(fitted, steps);
     }
     Files.writeString(file, fitted.toYaml());
     return fitted;
@@ -268,40 +318,36 @@ public final class FitCommand implements Callable<Integer> {
     return Recipe.parse(recipe.toYaml().replaceAll("(?m)^maxSteps:.*$", "maxSteps: " + steps));
   }
 
-  private Outcome train(Recipe recipe, Backend backend, List<Sample> training, List<Sample> test)
-      throws IOException {
-    TrainingListener log =
-        new TrainingListener() {
-          private long next;
+  /** Prints a line now and then, and stops the run when it is to pause. */
+  private final class Log implements TrainingListener {
+    private long next;
 
-          @Override
-          public void step(StepMetrics m) {
-            if (System.nanoTime() >= next) {
-              next = System.nanoTime() + 5_000_000_000L;
-              System.out.printf(
-                  "step %d/%d loss %.4f rate %.2e norm %.2f %,.0f tokens/s%n",
-                  m.step(),
-                  m.steps(),
-                  m.loss(),
-                  m.learningRate(),
-                  m.gradientNorm(),
-                  m.tokensPerSecond());
-            }
-          }
+    @Override
+    public void step(StepMetrics m) {
+      if (System.nanoTime() >= next) {
+        next = System.nanoTime() + 5_000_000_000L;
+        System.out.printf(
+            "step %d/%d loss %.4f rate %.2e norm %.2f %,.0f tokens/s%n",
+            m.step(), m.steps(), m.loss(), m.learningRate(), m.gradientNorm(), m.tokensPerSecond());
+      }
+    }
 
-          @Override
-          public void evaluated(long step, double loss, boolean best) {
-            System.out.printf("step %d held out %.4f%s%n", step, loss, best ? " (best)" : "");
-          }
-        };
-    return run(recipe, backend, training, test, out, log, true);
+    @Override
+    public void evaluated(long step, double loss, boolean best) {
+      System.out.printf("step %d held out %.4f%s%n", step, loss, best ? " (best)" : "");
+    }
+
+    @Override
+    public boolean stopRequested() {
+      return pause > 0 && System.nanoTime() - started > pause * 60e9;
+    }
   }
 
   private Outcome run(
       Recipe recipe,
       Backend backend,
-      List<Sample> training,
-      List<Sample> test,
+      Training training,
+      List<Sample> heldOut,
       Path folder,
       TrainingListener listener,
       boolean save)
@@ -309,7 +355,7 @@ public final class FitCommand implements Callable<Integer> {
     if (recipe.mode() == Recipe.Mode.FULL) {
       try (Gemma3 model = trainable(backend, recipe.seed());
           Trainer trainer = new Trainer(model, null, recipe)) {
-        Outcome outcome = trainer.run(training, test, folder, listener);
+        Outcome outcome = training.run(trainer, recipe.maxSteps(), heldOut, folder, listener);
         if (save) {
           Path written = folder.resolve("model");
           model.save(written, DType.BF16, SHARD_BYTES);
@@ -329,7 +375,7 @@ public final class FitCommand implements Callable<Integer> {
     try (Gemma3 model = Gemma3.load(modelFolder, backend, precision);
         LoraAdapter adapter = LoraAdapter.create(model, "fit", recipe.lora(), recipe.seed());
         Trainer trainer = new Trainer(model, adapter, recipe)) {
-      Outcome outcome = trainer.run(training, test, folder, listener);
+      Outcome outcome = training.run(trainer, recipe.maxSteps(), heldOut, folder, listener);
       if (save) {
         adapter.save(folder.resolve("adapter"), modelFolder.getFileName().toString());
       }

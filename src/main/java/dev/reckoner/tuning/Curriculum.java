@@ -2,8 +2,8 @@ package dev.reckoner.tuning;
 
 import java.util.List;
 
-/** Which examples each optimiser step sees, as a function of recipe and step. */
-final class Curriculum<E extends Example> {
+/** A fixed list of examples, packed anew for each epoch. */
+final class Curriculum<E extends Example> implements Feed<E> {
   private final Recipe recipe;
   private final List<E> examples;
   private final int stepsPerEpoch;
@@ -33,23 +33,25 @@ final class Curriculum<E extends Example> {
     return packed;
   }
 
-  long steps() {
+  @Override
+  public long steps() {
     return steps;
   }
 
-  int epoch(long step) {
+  @Override
+  public int epoch(long step) {
     return (int) (step / stepsPerEpoch);
   }
 
-  /** The micro-batches of step {@code step} (from 0). */
-  List<List<E>> groups(long step) {
+  @Override
+  public List<List<E>> groups(long step) {
     List<List<E>> all = packed(epoch(step));
     int from = (int) (step % stepsPerEpoch) * recipe.accumulation();
     return all.subList(from, Math.min(all.size(), from + recipe.accumulation()));
   }
 
-  /** Whether an evaluation is due when {@code step} steps are done. */
-  boolean evaluateAfter(long step) {
+  @Override
+  public boolean evaluateAfter(long step) {
     int every = recipe.evaluateEvery() > 0 ? recipe.evaluateEvery() : stepsPerEpoch;
     return step % every == 0;
   }

@@ -28,7 +28,8 @@ import java.util.Set;
  * @param targets adapted layers, by checkpoint name
  * @param loraPlusRatio factor of B's learning rate (LoRA+); 1 = none
  * @param warmup share of the steps over which the learning rate rises
- * @param schedule constant, cosine or linear, after warm-up
+ * @param schedule after warm-up: constant, cosine, linear, or trapezoid (constant, then linear over
+ *     the last quarter of the steps, so that a run can be prolonged before that)
  * @param minLearningRate share of the learning rate that the schedule ends at
  * @param tokensPerMicroBatch packed tokens of one forward and backward pass
  * @param accumulation micro-batches of one optimiser step
@@ -97,8 +98,13 @@ public record Recipe(
     @JsonProperty("linear")
     LINEAR,
     @JsonProperty("cosine")
-    COSINE
+    COSINE,
+    @JsonProperty("trapezoid")
+    TRAPEZOID
   }
+
+  /** The share of the steps over which a trapezoid falls. */
+  private static final double DECAY = 0.25;
 
   private static final ObjectMapper YAML =
       new ObjectMapper(new YAMLFactory()).enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES);
@@ -229,6 +235,7 @@ public record Recipe(
           case CONSTANT -> 1;
           case LINEAR -> 1 - progress;
           case COSINE -> 0.5 * (1 + Math.cos(Math.PI * progress));
+          case TRAPEZOID -> Math.min(1, (1 - progress) / DECAY);
         };
     double floor = schedule == Schedule.CONSTANT ? 0 : minLearningRate;
     return (float) (learningRate * (floor + (1 - floor) * share));

@@ -99,7 +99,35 @@ public final class Trainer implements AutoCloseable {
   public Outcome run(
       List<Sample> training, List<Sample> heldOut, Path out, TrainingListener listener) {
     require(Recipe.Objective.SFT);
-    return run(new Imitation(), training, heldOut, out, runId(training), listener);
+    Feed<Sample> feed = new Curriculum<>(recipe, training);
+    return run(new Imitation(), feed, heldOut, out, runId(training), listener);
+  }
+
+  /**
+   * Trains on samples to imitate that are made meanwhile; objective sft. A checkpoint of the same
+   * stream may be resumed with another number of steps: the learning rate then follows the schedule
+   * of the new number.
+   *
+   * @param heldOut samples to evaluate on; may be empty
+   * @param out directory of metrics and checkpoints; a checkpoint found there is resumed
+   * @throws TrainingDivergedException where loss or gradient are not finite
+   */
+  public Outcome run(
+      SampleStream stream, List<Sample> heldOut, Path out, TrainingListener listener) {
+    require(Recipe.Objective.SFT);
+    String kept = recipe.toYaml().replaceAll("(?m)^maxSteps:.*$", "");
+    String run = "%08x-%s-%d".formatted(kept.hashCode(), stream.id(), parameters.size());
+    return run(new Imitation(), stream, heldOut, out, run, listener);
+  }
+
+  /** What it trains by. */
+  public Recipe recipe() {
+    return recipe;
+  }
+
+  /** How many steps the checkpoint in a directory has done; 0 where there is none. */
+  public static long stepsDone(Path out) {
+    return TrainingState.exists(out) ? TrainingState.step(out) : 0;
   }
 
   /**
@@ -127,7 +155,7 @@ public final class Trainer implements AutoCloseable {
     }
     return run(
         DirectPreference.of(recipe),
-        reference.get().of(training, 0),
+        new Curriculum<>(recipe, reference.get().of(training, 0)),
         reference.get().of(heldOut, training.size()),
         out,
         run,
@@ -145,13 +173,12 @@ public final class Trainer implements AutoCloseable {
 
   private <E extends Example> Outcome run(
       Objective<E> objective,
-      List<E> training,
+      Feed<E> feed,
       List<E> heldOut,
       Path out,
       String run,
       TrainingListener listener) {
-    Curriculum<E> curriculum = new Curriculum<>(recipe, training);
-    long steps = curriculum.steps();
+    long steps = feed.steps();
     TrainingState.Progress at = TrainingState.Progress.start(run);
     if (TrainingState.exists(out)) {
       at = TrainingState.load(out, backend, parameters.values(), m, v, run);
@@ -160,7 +187,7 @@ public final class Trainer implements AutoCloseable {
     Outcome.End end = Outcome.End.COMPLETED;
     try (BufferedWriter metrics = openMetrics(out, at.step())) {
       while (at.step() < steps) {
-        StepMetrics done = step(objective, curriculum, at, out);
+        StepMetrics done = step(objective, feed, at, out);
         at = at.stepped(done.loss());
         if (at.diverged()) {
           throw diverged(
@@ -171,7 +198,7 @@ public final class Trainer implements AutoCloseable {
         write(metrics, "train", done);
         listener.step(done);
         boolean last = at.step() == steps;
-        if (!heldOut.isEmpty() && (last || curriculum.evaluateAfter(at.step()))) {
+        if (!heldOut.isEmpty() && (last || feed.evaluateAfter(at.step()))) {
           Tally tally = evaluate(objective, heldOut);
           boolean better = at.better(tally.meanLoss());
           at = at.evaluated(tally.meanLoss());
@@ -232,10 +259,10 @@ public final class Trainer implements AutoCloseable {
   }
 
   private <E extends Example> StepMetrics step(
-      Objective<E> objective, Curriculum<E> curriculum, TrainingState.Progress at, Path out) {
+      Objective<E> objective, Feed<E> feed, TrainingState.Progress at, Path out) {
     long began = System.nanoTime();
     long step = at.step();
-    List<List<E>> groups = curriculum.groups(step);
+    List<List<E>> groups = feed.groups(step);
     int units = groups.stream().flatMap(List::stream).mapToInt(objective::units).sum();
     int tokens = groups.stream().flatMap(List::stream).mapToInt(Example::length).sum();
     backend.fill(parameters.gradients(), 0);
@@ -252,7 +279,7 @@ public final class Trainer implements AutoCloseable {
     }
     float scale =
         recipe.clip() > 0 && norm > recipe.clip() ? (float) (recipe.clip() / (norm + 1e-6)) : 1;
-    float rate = recipe.learningRateAt(step, curriculum.steps());
+    float rate = recipe.learningRateAt(step, feed.steps());
     for (Range r : ranges) {
       AdamW update =
           new AdamW(
@@ -275,8 +302,8 @@ public final class Trainer implements AutoCloseable {
     double seconds = (System.nanoTime() - began) / 1e9;
     return new StepMetrics(
         step + 1,
-        curriculum.steps(),
-        curriculum.epoch(step),
+        feed.steps(),
+        feed.epoch(step),
         loss,
         rate,
         norm,

@@ -90,6 +90,16 @@ final class TrainingState {
     return Files.exists(dir.resolve(FILE));
   }
 
+  /** The step of the checkpoint. */
+  static long step(Path dir) {
+    Path path = dir.resolve(FILE);
+    try (SafetensorsFile file = SafetensorsFile.open(path)) {
+      return JSON.readTree(file.metadata().getOrDefault("progress", "{}")).path("step").asLong();
+    } catch (IOException e) {
+      throw new UncheckedIOException(path + " cannot be read", e);
+    }
+  }
+
   static void save(
       Path dir, Backend backend, Tensor parameters, Tensor m, Tensor v, Progress progress) {
     try {
