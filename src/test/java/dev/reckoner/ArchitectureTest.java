@@ -28,6 +28,7 @@ class ArchitectureTest {
           "agent",
           "teacher",
           "evaluation",
+          "djl",
           "inference",
           "tuning",
           "corpus",
@@ -42,6 +43,7 @@ class ArchitectureTest {
     "dev.reckoner.reasoning..",
     "dev.reckoner.corpus..",
     "dev.reckoner.tuning..",
+    "dev.reckoner.djl..",
     "dev.reckoner.inference..",
     "dev.reckoner.evaluation.."
   };

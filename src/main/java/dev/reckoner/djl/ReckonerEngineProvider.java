@@ -1,0 +1,28 @@
+package dev.reckoner.djl;
+
+import ai.djl.engine.Engine;
+import ai.djl.engine.EngineProvider;
+
+/** Registered with DJL under {@code META-INF/services}. */
+public final class ReckonerEngineProvider implements EngineProvider {
+
+  /** Behind every engine that has array operations: chosen by name alone. */
+  static final int RANK = 100;
+
+  private final ReckonerEngine engine = new ReckonerEngine();
+
+  @Override
+  public String getEngineName() {
+    return ReckonerEngine.NAME;
+  }
+
+  @Override
+  public int getEngineRank() {
+    return RANK;
+  }
+
+  @Override
+  public Engine getEngine() {
+    return engine;
+  }
+}
