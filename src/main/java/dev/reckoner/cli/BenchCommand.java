@@ -2,13 +2,20 @@ package dev.reckoner.cli;
 
 import dev.reckoner.gemma.Gemma3;
 import dev.reckoner.gemma.GemmaConfig;
+import dev.reckoner.gemma.GemmaTokenizer;
 import dev.reckoner.inference.BundledModel;
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.backends.Backends;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -17,7 +24,11 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
-    description = "Measures prefill, decode and training rates against the machine's limits.")
+    description = {
+      "Measures prefill, decode, whole analyses or training steps against the limits that the"
+          + " machine shows in the same run.",
+      "A repetition counts where a probe beside it found all cores; kept says how many did."
+    })
 public final class BenchCommand implements Callable<Integer> {
 
   private static final String BUNDLED = "bundled";
@@ -26,6 +37,14 @@ public final class BenchCommand implements Callable<Integer> {
   enum Subject {
     INFERENCE,
     TRAINING
+  }
+
+  /** Measurements of inference. */
+  enum Part {
+    PREFILL,
+    DECODE,
+    PREFIX,
+    ANALYSIS
   }
 
   @Parameters(paramLabel = "WHAT", description = "inference or training.")
@@ -82,6 +101,38 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(names = "--threads", defaultValue = "0", description = "CPU threads; 0 for all.")
   private int threads;
 
+  @Option(
+      names = "--only",
+      paramLabel = "PART",
+      split = ",",
+      defaultValue = "prefill,decode,prefix,analysis",
+      description = "For inference, what to measure (default: ${DEFAULT-VALUE}).")
+  private Set<Part> only;
+
+  @Option(
+      names = "--peer",
+      paramLabel = "NAME",
+      description =
+          "For inference: take turns with llama.cpp on the same shape (Q4_0, Q8_0 embedding); run"
+              + " npm ci in evaluation/peers once.")
+  private String peer;
+
+  @Option(
+      names = "--peers",
+      paramLabel = "DIR",
+      hidden = true,
+      defaultValue = "evaluation/peers",
+      description = "Where the peer's script is.")
+  private Path peers;
+
+  @Option(
+      names = "--write-gguf",
+      paramLabel = "FILE",
+      description =
+          "Write the shape with random weights as GGUF for the peer and keep it; with --peer, an"
+              + " existing file is used as it is.")
+  private Path gguf;
+
   @Option(names = "--json", description = "One JSON object instead of a table.")
   private boolean json;
 
@@ -92,6 +143,9 @@ public final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (gguf != null && peer == null) {
+      return writeGguf();
+    }
     int count = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     try (Backend backend = Backends.open(backendName, OptionalInt.of(count))) {
       boolean cpu = backend.name().equals("cpu");
@@ -100,10 +154,7 @@ public final class BenchCommand implements Callable<Integer> {
         BenchReport report = new BenchReport(backend.description(), name());
         report.memory("when loaded");
         if (subject == Subject.INFERENCE) {
-          BenchInference bench = new BenchInference(gemma, probe, iterations);
-          report.add(bench.prefill(prompt));
-          report.add(bench.decode(1, prompt));
-          report.add(bench.decode(8, prompt));
+          infer(gemma, probe, report, cpu ? count : 0);
         } else {
           report.add(BenchTraining.run(gemma, probe, sequences, prompt, iterations));
         }
@@ -113,6 +164,94 @@ public final class BenchCommand implements Callable<Integer> {
       }
     }
     return 0;
+  }
+
+  private int writeGguf() {
+    Path work = temporary();
+    try {
+      Path from = checkpoint();
+      GemmaConfig config = from == null ? GemmaConfig.released(shape()) : GemmaConfig.read(from);
+      BenchVocabulary.enlarge(from == null ? bundled() : from, config.vocabulary(), work);
+      writeGguf(config, work, gguf);
+      return 0;
+    } finally {
+      delete(work);
+    }
+  }
+
+  private void infer(Gemma3 gemma, BenchProbe probe, BenchReport report, int count) {
+    Path work = temporary();
+    try (GemmaTokenizer tokenizer = tokenizer(gemma.config(), work);
+        BenchPeer other = peer == null ? null : peer(gemma.config(), work, count)) {
+      BenchInference bench = new BenchInference(gemma, other, probe, report, iterations);
+      if (only.contains(Part.PREFILL)) {
+        bench.prefill(prompt);
+      }
+      if (only.contains(Part.DECODE)) {
+        bench.decode(1, prompt);
+        bench.decode(8, prompt);
+      }
+      try (BenchRequests requests = new BenchRequests(gemma, tokenizer)) {
+        if (only.contains(Part.PREFIX)) {
+          bench.prefix(requests, prompt);
+        }
+        if (only.contains(Part.ANALYSIS)) {
+          bench.analysis(requests);
+        }
+      }
+      if (other != null) {
+        report.peer(other.version(), other.megabytes());
+      }
+    } finally {
+      delete(work);
+    }
+  }
+
+  private BenchPeer peer(GemmaConfig config, Path work, int count) {
+    if (!peer.equals(BenchPeer.NAME)) {
+      throw new UserException("no peer %s: %s is known".formatted(peer, BenchPeer.NAME));
+    }
+    if (count == 0) {
+      throw new UserException("the peer runs on the CPU: leave --backend or --peer out");
+    }
+    Path weights = gguf == null ? work.resolve("model.gguf") : gguf;
+    if (!Files.exists(weights)) {
+      writeGguf(config, work, weights);
+    }
+    return new BenchPeer(peers, weights, count);
+  }
+
+  private static void writeGguf(GemmaConfig config, Path tokenizer, Path file) {
+    BenchGguf.write(config, BenchVocabulary.pieces(tokenizer, config.vocabulary()), file);
+  }
+
+  /** A tokenizer of the model's size, whose file lies in {@code work} too. */
+  private GemmaTokenizer tokenizer(GemmaConfig config, Path work) {
+    Path from = checkpoint();
+    BenchVocabulary.enlarge(from == null ? bundled() : from, config.vocabulary(), work);
+    return GemmaTokenizer.read(work);
+  }
+
+  private static Path bundled() {
+    return BundledModel.directory(new ServerOptions().dataDirectory().resolve("model-cache"));
+  }
+
+  static Path temporary() {
+    try {
+      return Files.createTempDirectory("reckoner-bench");
+    } catch (IOException e) {
+      throw new UncheckedIOException("no temporary directory can be made", e);
+    }
+  }
+
+  static void delete(Path directory) {
+    try (Stream<Path> files = Files.walk(directory)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(directory + " can not be removed", e);
+    }
   }
 
   private Gemma3 open(Backend backend, boolean cpu) {
@@ -127,9 +266,7 @@ public final class BenchCommand implements Callable<Integer> {
 
   /** Null for random weights. */
   private Path checkpoint() {
-    return model != null || !shape().equals(BUNDLED)
-        ? model
-        : BundledModel.directory(new ServerOptions().dataDirectory().resolve("model-cache"));
+    return model != null || !shape().equals(BUNDLED) ? model : bundled();
   }
 
   private String shape() {

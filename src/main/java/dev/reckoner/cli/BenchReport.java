@@ -50,6 +50,12 @@ final class BenchReport {
     }
   }
 
+  /** Notes the peer's version and its resident memory in MB, now and at its highest. */
+  void peer(String version, double[] resident) {
+    megabytes.put(BenchPeer.NAME + " " + version + ", resident", resident[0]);
+    megabytes.put(BenchPeer.NAME + " " + version + ", at most", resident[1]);
+  }
+
   private static double kilobytes(String line) {
     return 1.024 * Long.parseLong(line.replaceAll("\\D", ""));
   }

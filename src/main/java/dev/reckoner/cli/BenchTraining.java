@@ -7,15 +7,10 @@ import dev.reckoner.tuning.Sample;
 import dev.reckoner.tuning.StepMetrics;
 import dev.reckoner.tuning.Trainer;
 import dev.reckoner.tuning.TrainingListener;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.stream.Stream;
 
 /**
  * The rate of whole steps of the trainer, optimiser included: packed sequences of random tokens,
@@ -45,13 +40,13 @@ final class BenchTraining {
           }
         };
     long trained;
-    Path out = temporary();
+    Path out = BenchCommand.temporary();
     try (LoraAdapter adapter = LoraAdapter.create(model, "bench", recipe.lora(), recipe.seed());
         Trainer trainer = new Trainer(model, adapter, recipe)) {
       trained = adapter.parameters().size();
       trainer.run(samples(model.config().vocabulary(), sequences, length), List.of(), out, timing);
     } finally {
-      delete(out);
+      BenchCommand.delete(out);
     }
     double seconds = series.median(probe.best());
     double flops = BenchWork.trainingStep(model.config(), trained, sequences, length);
@@ -73,23 +68,5 @@ final class BenchTraining {
       samples.add(Sample.text(random.ints(length, 0, vocabulary).toArray()));
     }
     return samples;
-  }
-
-  private static Path temporary() {
-    try {
-      return Files.createTempDirectory("reckoner-bench");
-    } catch (IOException e) {
-      throw new UncheckedIOException("no temporary directory can be made", e);
-    }
-  }
-
-  private static void delete(Path directory) {
-    try (Stream<Path> files = Files.walk(directory)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(directory + " can not be removed", e);
-    }
   }
 }
