@@ -4,8 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.JarURLConnection;
 import java.net.URISyntaxException;
 import java.net.URL;
+import java.net.URLConnection;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +16,7 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.jar.JarEntry;
 import org.apache.commons.codec.digest.DigestUtils;
 
 /**
@@ -82,12 +85,22 @@ public final class BundledModel {
     return named;
   }
 
-  /** The first 16 hexadecimal digits of the SHA-256 over all files. */
+  /**
+   * The first 16 hexadecimal digits of a SHA-256 over all files: over the checksums that the jar
+   * has of them, so that a start need not unpack them all to learn that they are copied already.
+   */
   private static String hash() throws IOException {
     MessageDigest sha = DigestUtils.getSha256Digest();
     for (String name : files()) {
-      try (InputStream in = resource(name).openStream()) {
-        DigestUtils.updateDigest(sha, in);
+      URLConnection connection = resource(name).openConnection();
+      if (connection instanceof JarURLConnection jar && jar.getJarEntry().getCrc() != -1) {
+        JarEntry entry = jar.getJarEntry();
+        DigestUtils.updateDigest(
+            sha, "%s %d %08x\n".formatted(name, entry.getSize(), entry.getCrc()));
+      } else {
+        try (InputStream in = connection.getInputStream()) {
+          DigestUtils.updateDigest(sha, in);
+        }
       }
     }
     return HexFormat.of().formatHex(sha.digest(), 0, 8);
