@@ -44,12 +44,16 @@ class Retention {
     this.data = directories.dataDir();
   }
 
+  @Scheduled(every = "1h", delayed = "5m", concurrentExecution = Scheduled.ConcurrentExecution.SKIP)
+  void scheduled() {
+    clean(); // the scheduler takes methods without a result only
+  }
+
   /**
    * Removes once, in the database for all replicas and on this one's disk.
    *
    * @return what was removed and how much of it
    */
-  @Scheduled(every = "1h", delayed = "5m", concurrentExecution = Scheduled.ConcurrentExecution.SKIP)
   Map<String, Integer> clean() {
     Map<String, Integer> removed = new TreeMap<>();
     jdbi.useTransaction(

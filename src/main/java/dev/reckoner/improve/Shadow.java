@@ -55,15 +55,19 @@ class Shadow {
     this.config = config;
   }
 
+  @Scheduled(
+      every = "5s",
+      delayed = "20s",
+      concurrentExecution = Scheduled.ConcurrentExecution.SKIP)
+  void scheduled() throws InterruptedException {
+    look(); // the scheduler takes methods without a result only
+  }
+
   /**
    * Analyses what is due, one after the other, as long as no event waits.
    *
    * @return how many
    */
-  @Scheduled(
-      every = "5s",
-      delayed = "20s",
-      concurrentExecution = Scheduled.ConcurrentExecution.SKIP)
   synchronized int look() throws InterruptedException {
     Optional<RegisteredAdapter> shadow =
         config.shadow().perHour() > 0 ? registry.shadow() : Optional.empty();
