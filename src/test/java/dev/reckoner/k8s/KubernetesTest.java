@@ -136,6 +136,41 @@ class KubernetesTest {
   }
 
   @Test
+  void theImagesRunAsThePodsDoAndWithTheFlagsThatTheProgramNeeds() throws IOException {
+    String service = Files.readString(ROOT.resolve("Containerfile"));
+    String training = Files.readString(ROOT.resolve("training/Containerfile"));
+    for (PodTemplateSpec pod :
+        List.of(deployment(), training()).stream()
+            .map(
+                w ->
+                    w instanceof Deployment d
+                        ? d.getSpec().getTemplate()
+                        : ((Job) w).getSpec().getTemplate())
+            .toList()) {
+      long user = pod.getSpec().getSecurityContext().getRunAsUser();
+      long group = pod.getSpec().getSecurityContext().getRunAsGroup();
+      assertThat(service).contains("\nUSER " + user + ":" + group + "\n");
+      assertThat(training).contains("\nUSER " + user + ":" + group + "\n");
+    }
+    assertThat(service).contains("\nEXPOSE " + settings().get("QUARKUS_HTTP_PORT") + "\n");
+    String data = "RECKONER_DATA_DIR=" + settings().get("RECKONER_DATA_DIR");
+    assertThat(service).contains(data);
+    assertThat(training).contains(data);
+    String pom = Files.readString(Path.of("pom.xml"));
+    String flags = pom.replaceAll("(?s).*<reckoner.jvm.args>(.*?)</reckoner.jvm.args>.*", "$1");
+    String entry = service.substring(service.indexOf("ENTRYPOINT"));
+    List<String> arguments =
+        new ArrayList<>(
+            new ObjectMapper()
+                .readValue(
+                    entry.substring(11),
+                    new com.fasterxml.jackson.core.type.TypeReference<List<String>>() {}));
+    assertThat(arguments).first().isEqualTo("java");
+    assertThat(arguments).containsSubsequence(flags.split(" "));
+    assertThat(arguments).last().isEqualTo("/opt/reckoner/quarkus-run.jar");
+  }
+
+  @Test
   void everyContainerHasRequestsWithinItsLimitsAndVolumesThatExist() throws IOException {
     for (PodTemplateSpec pod : pods()) {
       Set<String> volumes =
