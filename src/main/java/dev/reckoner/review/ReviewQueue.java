@@ -29,7 +29,10 @@ public class ReviewQueue {
   public static final int MAX_PAGE_SIZE = 100;
 
   /** The most that a page counts; beyond it there are simply more. */
-  public static final int MOST_COUNTED = 1_000;
+  static final int MOST_COUNTED = 1_000;
+
+  /** The same of a search: with a lower limit Postgres passes its index by and reads every row. */
+  static final int MOST_FOUND = 10_000;
 
   // The key of the queue, as its index has it.
   private static final String KEY =
@@ -152,6 +155,7 @@ public class ReviewQueue {
     QueueCursor from = forward == null ? back : forward;
     return jdbi.withHandle(
         handle -> {
+          int most = filter.search() == null ? MOST_COUNTED : MOST_FOUND;
           // One row more than fits says whether there is another page.
           List<Placed> found =
               new ArrayList<>(rows(handle, filter, viewer, from, back != null, size + 1));
@@ -169,15 +173,15 @@ public class ReviewQueue {
                               + where(filter, null)
                               + " limit :most) counted"),
                       filter)
-                  .bind("most", MOST_COUNTED + 1)
+                  .bind("most", most + 1)
                   .mapTo(Long.class)
                   .one();
           boolean hasNext = back == null ? beyond : true;
           boolean hasPrevious = back == null ? forward != null : beyond;
           return new Page(
               found.stream().map(Placed::row).toList(),
-              Math.min(counted, MOST_COUNTED),
-              counted > MOST_COUNTED,
+              Math.min(counted, most),
+              counted > most,
               hasNext && !found.isEmpty() ? found.getLast().place().text() : null,
               hasPrevious && !found.isEmpty() ? found.getFirst().place().text() : null);
         });
