@@ -285,7 +285,12 @@ public record GemmaConfig(
     c.put("num_attention_heads", heads);
     c.put("num_hidden_layers", layers);
     c.put("num_key_value_heads", kvHeads);
-    c.put("query_pre_attn_scalar", queryPreAttentionScalar);
+    // transformers takes an integer only.
+    if (queryPreAttentionScalar == Math.rint(queryPreAttentionScalar)) {
+      c.put("query_pre_attn_scalar", (int) queryPreAttentionScalar);
+    } else {
+      c.put("query_pre_attn_scalar", queryPreAttentionScalar);
+    }
     c.put("rms_norm_eps", Double.parseDouble(Float.toString(normEpsilon)));
     c.put("rope_theta", ropeThetaGlobal);
     c.put("rope_local_base_freq", ropeThetaLocal);
