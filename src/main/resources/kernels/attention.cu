@@ -221,7 +221,17 @@ extern "C" __global__ void attention_delta(const bf16 *dOut, int ds, const bf16 
   int t = (int)(item / heads), h = (int)(item - (i64)t * heads);
   const bf16 *a = dOut + (i64)t * ds + h * D, *b = out + (i64)t * os + h * D;
   float sum = 0.f;
+#if VECTOR
+  for (int i = lane * 8; i < D; i += 256) {
+    float f[8], g[8];
+    load(a + i, f);
+    load(b + i, g);
+#pragma unroll
+    for (int e = 0; e < 8; e++) sum += f[e] * g[e];
+  }
+#else
   for (int i = lane; i < D; i += 32) sum += toFloat(a[i]) * toFloat(b[i]);
+#endif
   sum = warpSum(sum);
   if (lane == 0) delta[item] = sum;
 }
@@ -330,19 +340,43 @@ __device__ __forceinline__ void storeRows(T *to, i64 stride, const float (&acc)[
     }
 }
 
+__device__ __forceinline__ void clusterBarrier() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory");
+#endif
+}
+
+// Where the gradients of the scores of 64 queries [columns] by 64 keys [rows] are kept: by the tile
+// of queries, which has a number of its own since a sequence begins at most one tile anew, and by
+// how many tiles before the queries the keys lie.
+__device__ __forceinline__ i64 scoreTile(int head, int heads, i64 firstQuery, int sequence, int back,
+                                         int slots) {
+  return (((firstQuery / TILE + sequence) * heads + head) * slots + back) * (TILE * TILE);
+}
+
 // dk and dv of 64 keys of one kv head a block: the query heads of a group, or a part of them, and
 // all queries that see the keys. Blocks y count parts within kv heads. One part writes dk and dv;
 // several write fp32 sums partial[part][2][rows, kvHeads * D] that attention_gradient_sum adds. A
-// key tile is int4 {first row, rows, position of its first key, length of its sequence}.
-extern "C" __global__ __launch_bounds__(256) void attention_gradient_kv(
+// key tile is int4 {first row, rows and 256 * sequence, position of its first key, length of its
+// sequence}. Score gradients go to `scores` (or null) for attention_gradient_q_scores.
+// With PARTS the parts of a kv head's keys are a cluster of blocks, which add up their sums in shared
+// memory, in order.
+extern "C" __global__ __launch_bounds__(256)
+#ifdef PARTS
+__cluster_dims__(1, PARTS, 1)
+#endif
+void attention_gradient_kv(
     const bf16 *dOut, int ds, const bf16 *q, int qs, const bf16 *k, int ks, const bf16 *v, int vs,
     const float *lse, const float *delta, const int4 *tiles, int heads, int group, int window,
-    float scale, bf16 *dk, int dks, bf16 *dv, int dvs, float *partial, int parts, int rows) {
+    float scale, bf16 *dk, int dks, bf16 *dv, int dvs, float *partial, int parts, int rows,
+    bf16 *scoreTiles, int slots) {
   extern __shared__ __align__(16) bf16 memory[];
   bf16 *sk = memory, *sv = sk + TILE * LD, *sq = sv + TILE * LD, *sd = sq + STAGES * TILE * LD;
   bf16 *sp = sd + STAGES * TILE * LD, *ss = sp + TILE * PLD;
   __shared__ float slse[STAGES][TILE], sdelta[STAGES][TILE];
   int4 tile = tiles[blockIdx.x];
+  int sequence = tile.y >> 8;
+  tile.y &= 255;
   int kvHead = blockIdx.y / parts, part = blockIdx.y % parts;
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
   i64 first = tile.x - tile.z;
@@ -423,9 +457,61 @@ extern "C" __global__ __launch_bounds__(256) void attention_gradient_kv(
       accumulate(av, sp, td, warp, lane);
     }
     __syncthreads();
+    if (scoreTiles) {
+      int head = firstHead + step / steps;
+      bf16 *to = scoreTiles + scoreTile(head, heads, first + i, sequence, (i - tile.z) / TILE, slots);
+#pragma unroll
+      for (int n = threadIdx.x; n < TILE * TILE / 8; n += 256)
+        reinterpret_cast<uint4 *>(to)[n] =
+            *reinterpret_cast<const uint4 *>(ss + n / 8 * PLD + n % 8 * 8);
+    }
     accumulate(ak, ss, tq, warp, lane);
     if (STAGES == 1) __syncthreads();
   }
+#ifdef PARTS
+  constexpr int WIDE = HD + 4;
+  float *sums = reinterpret_cast<float *>(memory);
+  __syncthreads();
+#pragma unroll
+  for (int m = 0; m < 2; m++)
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+#pragma unroll
+      for (int i = 0; i < HD / 32; i++) {
+        int row = scoreRow(warp, lane, m, h);
+        int d = (warp >> 1) * (HD / 4) + i * 8 + (lane & 3) * 2;
+        float *to = sums + row * WIDE + d;
+        *reinterpret_cast<float2 *>(to) = make_float2(ak[m][i][2 * h], ak[m][i][2 * h + 1]);
+        *reinterpret_cast<float2 *>(to + TILE * WIDE) =
+            make_float2(av[m][i][2 * h], av[m][i][2 * h + 1]);
+      }
+  clusterBarrier();
+  constexpr int ROWS = TILE / PARTS;
+  for (int n = threadIdx.x; n < 2 * ROWS * (HD / 4); n += 256) {
+    int d = n % (HD / 4) * 4, row = part * ROWS + n / (HD / 4) % ROWS;
+    bool ofV = n >= ROWS * (HD / 4);
+    u32 here = shared(sums + ((ofV ? TILE : 0) + row) * WIDE + d);
+    float sum[4] = {0.f, 0.f, 0.f, 0.f};
+#pragma unroll
+    for (int other = 0; other < PARTS; other++) {
+      u32 there;
+      float f[4];
+      asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(here), "r"(other));
+      asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
+                   : "=f"(f[0]), "=f"(f[1]), "=f"(f[2]), "=f"(f[3])
+                   : "r"(there)
+                   : "memory");
+#pragma unroll
+      for (int e = 0; e < 4; e++) sum[e] += ofV ? f[e] : f[e] * scale;
+    }
+    if (row < tile.y && d < D)
+      store(ofV ? dv + (i64)(tile.x + row) * dvs + kvHead * D + d
+                : dk + (i64)(tile.x + row) * dks + kvHead * D + d,
+            sum);
+  }
+  clusterBarrier();
+  return;
+#endif
   if (parts > 1) {
     int width = gridDim.y / parts * D;
     float *to = partial + ((i64)part * 2 * rows + tile.x) * width + kvHead * D;
@@ -540,6 +626,62 @@ extern "C" __global__ __launch_bounds__(256) void attention_gradient_q(
     accumulate(acc, ss, tk, warp, lane);
     if (STAGES == 1) __syncthreads();
     else stage ^= 1;
+  }
+  storeRows(dq + (i64)tile.x * dqs + head * D, dqs, acc, scale, tile.y, warp, lane);
+}
+
+// The same from the gradients of the scores that attention_gradient_kv kept: one product.
+extern "C" __global__ __launch_bounds__(256) void attention_gradient_q_scores(
+    const bf16 *k, int ks, const int4 *tiles, int heads, int group, int window, float scale,
+    const bf16 *scoreTiles, int slots, bf16 *dq, int dqs) {
+  extern __shared__ __align__(16) bf16 memory[];
+  bf16 *sk = memory, *ss = sk + 2 * TILE * LD;
+  int4 tile = tiles[blockIdx.x];
+  int head = blockIdx.y, kvHead = head / group, warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+  i64 first = tile.x - tile.z;
+  int end = tile.z + tile.y;
+  int begin = window > 0 ? max(0, tile.z - window + 1) / TILE * TILE : 0;
+
+  auto fetch = [&](int j, int stage) {
+    loadTile<256>(sk + stage * TILE * LD, k + (first + j) * ks + kvHead * D, ks, end - j);
+    const bf16 *from =
+        scoreTiles + scoreTile(head, heads, tile.x, tile.w, (tile.z - j) / TILE, slots);
+    for (int n = threadIdx.x; n < TILE * TILE / 8; n += 256)
+      asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
+                       shared(ss + stage * TILE * PLD + n / 8 * PLD + n % 8 * 8)),
+                   "l"(from + n * 8)
+                   : "memory");
+    commit();
+  };
+
+  float acc[2][HD / 32][4];
+  clear(acc);
+  int stage = 0;
+  fetch(begin, 0);
+  for (int j = begin; j < end; j += TILE, stage ^= 1) {
+    await<0>();
+    __syncthreads();
+    if (j + TILE < end) fetch(j + TILE, stage ^ 1);
+    // The kept tile is keys by queries: read transposed it is the left operand.
+    const bf16 *pa = ss + stage * TILE * PLD + rowOfB(lane) * PLD + columnOfB(lane) + (warp & 1) * 32;
+    const bf16 *pb =
+        sk + stage * TILE * LD + rowOfA(lane) * LD + columnOfA(lane) + (warp >> 1) * (HD / 4);
+#pragma unroll
+    for (int kk = 0; kk < TILE; kk += 16) {
+      u32 x[2][4];
+      transposed(x[0], pa + kk * PLD);
+      transposed(x[1], pa + kk * PLD + 16);
+#pragma unroll
+      for (int d = 0; d < HD / 32; d += 2) {
+        u32 y[4];
+        transposed(y, pb + kk * LD + d * 8);
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+          mma(acc[m][d], x[m], y[0], y[1]);
+          mma(acc[m][d + 1], x[m], y[2], y[3]);
+        }
+      }
+    }
   }
   storeRows(dq + (i64)tile.x * dqs + head * D, dqs, acc, scale, tile.y, warp, lane);
 }

@@ -97,3 +97,14 @@ __device__ __forceinline__ double warpSum(double v) {
   for (int o = 16; o > 0; o >>= 1) v += __shfl_xor_sync(~0u, v, o);
   return v;
 }
+
+// gelu_tanh(x) and its derivative. The value is rounded step by step as written, so that every
+// kernel has the same bits.
+__device__ __forceinline__ float gelu(float x, float *slope) {
+  const float a = 0.7978845608028654f, b = 0.044715f;
+  float square = __fmul_rn(x, x);
+  float u = __fmul_rn(2.f * a, fmaf(__fmul_rn(b, square), x, x));
+  float t = __fsub_rn(1.f, __fdividef(2.f, __fadd_rn(1.f, __expf(u))));
+  *slope = 0.5f * (1.f + t) + 0.5f * x * (1.f - t * t) * a * (1.f + 3.f * b * square);
+  return __fmul_rn(__fmul_rn(0.5f, x), __fadd_rn(1.f, t));
+}

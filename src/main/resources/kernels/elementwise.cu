@@ -5,8 +5,9 @@
   i64 perRow = columns / V, all = perRow * rows;                                         \
   for (i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x, step = (i64)gridDim.x * blockDim.x; \
        at < all; at += step)
-#define PLACE(V)           \
-  i64 row = at / perRow;   \
+// Division of 32 bits where that is enough: it is much cheaper.
+#define PLACE(V)                                                                    \
+  i64 row = all >> 32 == 0 ? (i64)((u32)at / (u32)perRow) : at / perRow;            \
   int column = (int)(at - row * perRow) * V;
 
 template <int V, typename A, typename B>
@@ -94,15 +95,6 @@ __device__ void scatter(const A *x, int xs, const int *index, A *y, int ys, int 
 WIDTH(8)
 WIDTH(1)
 
-// gelu_tanh(x) and its derivative.
-__device__ __forceinline__ float gelu(float x, float *slope) {
-  const float a = 0.7978845608028654f, b = 0.044715f;
-  float u = a * (x + b * x * x * x);
-  float t = 1.f - 2.f / (1.f + __expf(2.f * u));
-  *slope = 0.5f * (1.f + t) + 0.5f * x * (1.f - t * t) * a * (1.f + 3.f * b * x * x);
-  return 0.5f * x * (1.f + t);
-}
-
 // out = gelu(gate) * up; gate is columns [0, F) and up columns [F, 2F) of gateUp.
 template <int V>
 __device__ void gegluOf(const bf16 *gateUp, int gs, bf16 *out, int os, int rows, int columns) {
@@ -117,23 +109,26 @@ __device__ void gegluOf(const bf16 *gateUp, int gs, bf16 *out, int os, int rows,
   }
 }
 
+// And, where out is not null, the forward result once more.
 template <int V>
 __device__ void gegluGradientOf(const bf16 *dOut, int ds, const bf16 *gateUp, int gs, bf16 *dGateUp,
-                                int dgs, int rows, int columns) {
+                                int dgs, bf16 *out, int os, int rows, int columns) {
   EACH(V) {
     PLACE(V)
-    float d[V], g[V], u[V], slope;
+    float d[V], g[V], u[V], o[V], slope;
     load(dOut + row * ds + column, d);
     load(gateUp + row * gs + column, g);
     load(gateUp + row * gs + columns + column, u);
 #pragma unroll
     for (int i = 0; i < V; i++) {
       float value = gelu(g[i], &slope);
+      o[i] = value * u[i];
       g[i] = d[i] * u[i] * slope;
       u[i] = d[i] * value;
     }
     store(dGateUp + row * dgs + column, g);
     store(dGateUp + row * dgs + columns + column, u);
+    if (out) store(out + row * os + column, o);
   }
 }
 
@@ -180,9 +175,9 @@ __device__ void embedOf(const bf16 *table, int ts, const int *ids, float scale, 
     gegluOf<V>(gateUp, gs, out, os, rows, columns);                                              \
   }                                                                                              \
   extern "C" __global__ void geglu_gradient_##V(const bf16 *dOut, int ds, const bf16 *gateUp,    \
-                                                int gs, bf16 *dGateUp, int dgs, int rows,        \
-                                                int columns) {                                   \
-    gegluGradientOf<V>(dOut, ds, gateUp, gs, dGateUp, dgs, rows, columns);                       \
+                                                int gs, bf16 *dGateUp, int dgs, bf16 *out,       \
+                                                int os, int rows, int columns) {                 \
+    gegluGradientOf<V>(dOut, ds, gateUp, gs, dGateUp, dgs, out, os, rows, columns);              \
   }                                                                                              \
   extern "C" __global__ void dropout_b##V(const bf16 *x, int xs, bf16 *out, int os, int rows,    \
                                           int columns, u64 seed, u64 threshold, float keepScale, \
@@ -216,11 +211,8 @@ extern "C" __global__ void embed_gradient(const bf16 *dOut, int ds, const int *u
   }
 }
 
-// NF4 to bf16. A thread takes 16 weights: 8 bytes of codes, high nibble first; blocks of 64 weights
-// share an fp32 scale.
-extern "C" __global__ void nf4_dequantise(const u64 *codes, const float *scales, bf16 *out,
-                                          i64 sixteens) {
-  __shared__ float code[16];
+// Weight values of NF4 codes, in shared memory.
+__device__ __forceinline__ void codeTable(float (&code)[16]) {
   if (threadIdx.x < 16) {
     const float values[16] = {
         -1.f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
@@ -230,20 +222,116 @@ extern "C" __global__ void nf4_dequantise(const u64 *codes, const float *scales,
     code[threadIdx.x] = values[threadIdx.x];
   }
   __syncthreads();
-  for (i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x; at < sixteens;
-       at += (i64)gridDim.x * blockDim.x) {
-    u64 c = codes[at];
-    float scale = scales[at >> 2];
-    u32 packed[8];
+}
+
+// NF4 to bf16, 16 weights: 8 bytes of codes, high nibble first; blocks of 64 weights share an fp32
+// scale. Rows of the result are `stride` apart.
+__device__ __forceinline__ void dequantise(const u64 *codes, const float *scales, bf16 *out,
+                                           int stride, int sixteensPerRow, i64 at,
+                                           const float (&code)[16]) {
+  u64 c = codes[at];
+  float scale = scales[at >> 2];
+  u32 packed[8];
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-      u32 pair = (u32)(c >> (8 * i)) & 255u;
-      packed[i] = pack(code[pair >> 4] * scale, code[pair & 15] * scale);
-    }
-    uint4 *o = reinterpret_cast<uint4 *>(out + at * 16);
-    o[0] = make_uint4(packed[0], packed[1], packed[2], packed[3]);
-    o[1] = make_uint4(packed[4], packed[5], packed[6], packed[7]);
+  for (int i = 0; i < 8; i++) {
+    u32 pair = (u32)(c >> (8 * i)) & 255u;
+    packed[i] = pack(code[pair >> 4] * scale, code[pair & 15] * scale);
   }
+  u32 row = (u32)at / (u32)sixteensPerRow;
+  uint4 *o = reinterpret_cast<uint4 *>(out + (i64)row * stride + (at - (i64)row * sixteensPerRow) * 16);
+  o[0] = make_uint4(packed[0], packed[1], packed[2], packed[3]);
+  o[1] = make_uint4(packed[4], packed[5], packed[6], packed[7]);
+}
+
+extern "C" __global__ void nf4_dequantise(const u64 *codes, const float *scales, bf16 *out,
+                                          int stride, int sixteensPerRow, i64 sixteens) {
+  __shared__ float code[16];
+  codeTable(code);
+  for (i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x; at < sixteens;
+       at += (i64)gridDim.x * blockDim.x)
+    dequantise(codes, scales, out, stride, sixteensPerRow, at, code);
+}
+
+// [W ; A]: the matrix, and 16 times `extra` values of A behind its last row.
+extern "C" __global__ void nf4_extend(const u64 *codes, const float *scales, bf16 *out, int stride,
+                                      int sixteensPerRow, i64 sixteens, const bf16 *a, i64 extra) {
+  __shared__ float code[16];
+  codeTable(code);
+  for (i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x; at < sixteens + extra;
+       at += (i64)gridDim.x * blockDim.x) {
+    if (at < sixteens) {
+      dequantise(codes, scales, out, stride, sixteensPerRow, at, code);
+    } else {
+      const uint4 *from = reinterpret_cast<const uint4 *>(a) + (at - sixteens) * 2;
+      uint4 *to = reinterpret_cast<uint4 *>(out) + at * 2;
+      to[0] = from[0];
+      to[1] = from[1];
+    }
+  }
+}
+
+// [W | scale * B]: behind each row the ranks of its part, zero for other parts' ranks. Parts follow
+// one another by rows up to toRow.
+extern "C" __global__ void nf4_widen(const u64 *codes, const float *scales, bf16 *out, int stride,
+                                     int sixteensPerRow, i64 sixteens, int ranks, float scale,
+                                     const bf16 *b0, int toRow0, int fromRank0, int rank0,
+                                     const bf16 *b1, int toRow1, int fromRank1, int rank1,
+                                     const bf16 *b2, int toRow2, int fromRank2, int rank2) {
+  __shared__ float code[16];
+  codeTable(code);
+  int eights = ranks / 8;
+  i64 all = sixteens + (i64)max(toRow0, max(toRow1, toRow2)) * eights;
+  for (i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x; at < all;
+       at += (i64)gridDim.x * blockDim.x) {
+    if (at < sixteens) {
+      dequantise(codes, scales, out, stride, sixteensPerRow, at, code);
+      continue;
+    }
+    i64 row = (u32)(at - sixteens) / (u32)eights;
+    int column = (int)(at - sixteens - row * eights) * 8;
+    bool first = row < toRow0, second = !first && row < toRow1;
+    const bf16 *b = first ? b0 : second ? b1 : b2;
+    int fromRank = first ? fromRank0 : second ? fromRank1 : fromRank2;
+    int rank = first ? rank0 : second ? rank1 : rank2;
+    i64 within = row - (first ? 0 : second ? toRow0 : toRow1);
+    float f[8] = {0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f};
+    if (column >= fromRank && column < fromRank + rank) {
+      load(b + within * rank + column - fromRank, f);
+#pragma unroll
+      for (int i = 0; i < 8; i++) f[i] *= scale;
+    }
+    store(out + row * stride + sixteensPerRow * 16 + column, f);
+  }
+}
+
+// to[row, c] = scale * b[row, c - fromRank] for the columns of its `rank` ranks, else 0, for `rows`
+// rows of `ranks` columns: the low-rank part of a widened matrix. 8 columns a thread.
+extern "C" __global__ void low_rank_columns(const bf16 *b, int rank, int fromRank, float scale,
+                                            bf16 *to, int stride, int rows, int ranks) {
+  int columns = ranks;
+  EACH(8) {
+    PLACE(8)
+    float f[8] = {0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f};
+    if (column >= fromRank && column < fromRank + rank) {
+      load(b + row * rank + column - fromRank, f);
+#pragma unroll
+      for (int i = 0; i < 8; i++) f[i] *= scale;
+    }
+    store(to + row * stride + column, f);
+  }
+}
+
+struct Copy {
+  const float *from;
+  bf16 *to;
+  i64 size;
+};
+
+// fp32 to bf16 of many arrays; blocks x count the arrays.
+extern "C" __global__ void to_bf16_all(const Copy *copies) {
+  Copy c = copies[blockIdx.x];
+  for (i64 i = blockIdx.y * blockDim.x + threadIdx.x; i < c.size; i += gridDim.y * blockDim.x)
+    c.to[i] = toBf16(c.from[i]);
 }
 
 struct Cache {

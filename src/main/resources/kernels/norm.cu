@@ -46,6 +46,54 @@ extern "C" __global__ __launch_bounds__(256) void norm_row(
   }
 }
 
+// out = residual + norm(x), and of that another norm: h.
+extern "C" __global__ __launch_bounds__(256) void norm_twice_row(
+    const bf16 *x, int xs, const float *w, float eps, const bf16 *residual, int rs, bf16 *out,
+    int os, float *rstd, const float *w2, bf16 *h, int hs, float *rstd2, int rows, int n) {
+  int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5), lane = threadIdx.x & 31;
+  if (row >= rows) return;
+  x += (i64)row * xs, out += (i64)row * os, h += (i64)row * hs;
+  uint4 in[CHUNKS], old[CHUNKS];
+  EACH_CHUNK(i, c) {
+    in[i] = *reinterpret_cast<const uint4 *>(x + c);
+    old[i] = *reinterpret_cast<const uint4 *>(residual + (i64)row * rs + c);
+  }
+  float sum = 0.f;
+  EACH_CHUNK(i, c) {
+    float f[8];
+    unpack(in[i], f);
+#pragma unroll
+    for (int e = 0; e < 8; e++) sum += f[e] * f[e];
+  }
+  float r = rsqrtf(warpSum(sum) / n + eps);
+  if (rstd && lane == 0) rstd[row] = r;
+  sum = 0.f;
+  EACH_CHUNK(i, c) {
+    float f[8], g[8], a[8];
+    unpack(in[i], f);
+    load(w + c, g);
+    unpack(old[i], a);
+#pragma unroll
+    for (int e = 0; e < 8; e++) f[e] = f[e] * r * (1.f + g[e]) + a[e];
+    in[i] = make_uint4(pack(f[0], f[1]), pack(f[2], f[3]), pack(f[4], f[5]), pack(f[6], f[7]));
+    *reinterpret_cast<uint4 *>(out + c) = in[i];
+    // The second norm is of the values as they are stored.
+    unpack(in[i], f);
+#pragma unroll
+    for (int e = 0; e < 8; e++) sum += f[e] * f[e];
+  }
+  r = rsqrtf(warpSum(sum) / n + eps);
+  if (rstd2 && lane == 0) rstd2[row] = r;
+  EACH_CHUNK(i, c) {
+    float f[8], g[8];
+    unpack(in[i], f);
+    load(w2 + c, g);
+#pragma unroll
+    for (int e = 0; e < 8; e++) f[e] = f[e] * r * (1.f + g[e]);
+    store(h + c, f);
+  }
+}
+
 extern "C" __global__ __launch_bounds__(256) void norm_gradient_row(
     const bf16 *dOut, int ds, const bf16 *x, int xs, const float *w, const float *rstd, float beta,
     bf16 *dx, int dxs, int rows, int n) {
@@ -80,6 +128,60 @@ extern "C" __global__ __launch_bounds__(256) void norm_gradient_row(
       f[e] = beta != 0.f ? v + beta * o[e] : v;
     }
     store(dx + c, f);
+  }
+}
+// dx += gradient of the first norm, then out = gradient of the second norm at that dx.
+extern "C" __global__ __launch_bounds__(256) void norm_gradient_twice_row(
+    const bf16 *dOut, int ds, const bf16 *x, int xs, const float *w, const float *rstd, bf16 *dx,
+    int dxs, const bf16 *x2, int x2s, const float *w2, const float *rstd2, bf16 *out, int os,
+    int rows, int n) {
+  int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5), lane = threadIdx.x & 31;
+  if (row >= rows) return;
+  x += (i64)row * xs, dOut += (i64)row * ds, dx += (i64)row * dxs;
+  x2 += (i64)row * x2s, out += (i64)row * os;
+  uint4 in[CHUNKS], gradient[CHUNKS], old[CHUNKS];
+  EACH_CHUNK(i, c) {
+    in[i] = *reinterpret_cast<const uint4 *>(x + c);
+    gradient[i] = *reinterpret_cast<const uint4 *>(dOut + c);
+    old[i] = *reinterpret_cast<const uint4 *>(dx + c);
+  }
+  float r = rstd[row], r2 = rstd2[row], dot = 0.f;
+  EACH_CHUNK(i, c) {
+    float f[8], d[8], g[8];
+    unpack(in[i], f);
+    unpack(gradient[i], d);
+    load(w + c, g);
+#pragma unroll
+    for (int e = 0; e < 8; e++) dot += f[e] * d[e] * (1.f + g[e]);
+  }
+  float k = warpSum(dot) * r * r * r / n;
+  dot = 0.f;
+  EACH_CHUNK(i, c) {
+    float f[8], d[8], g[8], o[8];
+    unpack(in[i], f);
+    unpack(gradient[i], d);
+    unpack(old[i], o);
+    load(w + c, g);
+#pragma unroll
+    for (int e = 0; e < 8; e++) o[e] += d[e] * (1.f + g[e]) * r - f[e] * k;
+    old[i] = make_uint4(pack(o[0], o[1]), pack(o[2], o[3]), pack(o[4], o[5]), pack(o[6], o[7]));
+    *reinterpret_cast<uint4 *>(dx + c) = old[i];
+    in[i] = *reinterpret_cast<const uint4 *>(x2 + c);
+    unpack(old[i], d);
+    unpack(in[i], f);
+    load(w2 + c, g);
+#pragma unroll
+    for (int e = 0; e < 8; e++) dot += f[e] * d[e] * (1.f + g[e]);
+  }
+  k = warpSum(dot) * r2 * r2 * r2 / n;
+  EACH_CHUNK(i, c) {
+    float f[8], d[8], g[8];
+    unpack(in[i], f);
+    unpack(old[i], d);
+    load(w2 + c, g);
+#pragma unroll
+    for (int e = 0; e < 8; e++) f[e] = d[e] * (1.f + g[e]) * r2 - f[e] * k;
+    store(out + c, f);
   }
 }
 #else
@@ -312,6 +414,65 @@ __device__ void qkNormRopeGradientOf(const bf16 *dq, int dqs, const bf16 *dk, in
   }
 }
 
+struct Cache {
+  bf16 *k, *v;
+  i64 layerStride;
+};
+
+// The same, and keys and values go to their caches: heads of q, of k, of v. A row is int4 {row, 1,
+// position, segment}.
+template <int W>
+__device__ void qkNormRopeAppendOf(const bf16 *qkv, int stride, const float *qw, const float *kw,
+                                   float eps, const int4 *places, const float *rope,
+                                   const Cache *caches, int layer, bf16 *q, int qs, int rows,
+                                   int heads, int kvHeads, int dim) {
+  int all = heads + 2 * kvHeads, half = dim >> 1, lane = threadIdx.x & 31;
+  int item = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5);
+  if (item >= rows * all) return;
+  int4 place = places[item / all];
+  int h = item % all;
+  const bf16 *x = qkv + (i64)place.x * stride + (i64)h * dim;
+  bf16 *out = q + (i64)place.x * qs + h * dim;
+  if (h >= heads) {
+    Cache c = caches[place.w];
+    int kvHead = h - heads < kvHeads ? h - heads : h - heads - kvHeads;
+    out = (h < heads + kvHeads ? c.k : c.v) + layer * c.layerStride +
+          (i64)place.z * kvHeads * dim + kvHead * dim;
+  }
+  if (h >= heads + kvHeads) {
+    for (int i = lane; i < dim; i += 32) out[i] = x[i];
+    return;
+  }
+  const float *w = h < heads ? qw : kw;
+  const float *cosine = rope + (i64)place.z * dim, *sine = cosine + half;
+  float sum = 0.f;
+  for (int i = lane * W; i < half; i += 32 * W) {
+    float a[W], b[W];
+    load(x + i, a);
+    load(x + i + half, b);
+#pragma unroll
+    for (int j = 0; j < W; j++) sum += a[j] * a[j] + b[j] * b[j];
+  }
+  float r = rsqrtf(warpSum(sum) / dim + eps);
+  for (int i = lane * W; i < half; i += 32 * W) {
+    float a[W], b[W], wa[W], wb[W], co[W], si[W];
+    load(x + i, a);
+    load(x + i + half, b);
+    load(w + i, wa);
+    load(w + i + half, wb);
+    load(cosine + i, co);
+    load(sine + i, si);
+#pragma unroll
+    for (int j = 0; j < W; j++) {
+      float na = a[j] * r * (1.f + wa[j]), nb = b[j] * r * (1.f + wb[j]);
+      a[j] = na * co[j] - nb * si[j];
+      b[j] = nb * co[j] + na * si[j];
+    }
+    store(out + i, a);
+    store(out + i + half, b);
+  }
+}
+
 #define QK_NORM_ROPE(W)                                                                         \
   extern "C" __global__ void qk_norm_rope_##W(                                                  \
       const bf16 *qkv, int stride, const float *qw, const float *kw, float eps,                 \
@@ -319,6 +480,13 @@ __device__ void qkNormRopeGradientOf(const bf16 *dq, int dqs, const bf16 *dk, in
       int rows, int heads, int kvHeads, int dim) {                                              \
     qkNormRopeOf<W>(qkv, stride, qw, kw, eps, positions, rope, q, qs, k, ks, rstd, rows, heads, \
                     kvHeads, dim);                                                              \
+  }                                                                                             \
+  extern "C" __global__ void qk_norm_rope_append_##W(                                           \
+      const bf16 *qkv, int stride, const float *qw, const float *kw, float eps,                 \
+      const int4 *places, const float *rope, const Cache *caches, int layer, bf16 *q, int qs,   \
+      int rows, int heads, int kvHeads, int dim) {                                              \
+    qkNormRopeAppendOf<W>(qkv, stride, qw, kw, eps, places, rope, caches, layer, q, qs, rows,   \
+                          heads, kvHeads, dim);                                                 \
   }                                                                                             \
   extern "C" __global__ void qk_norm_rope_gradient_##W(                                         \
       const bf16 *dq, int dqs, const bf16 *dk, int dks, const bf16 *qkv, int stride,            \

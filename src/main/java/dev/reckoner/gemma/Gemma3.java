@@ -19,12 +19,29 @@ public final class Gemma3 implements AutoCloseable {
   /** Smaller checkpoints are quantised in less time than a cache is worth. */
   private static final long CACHED_FROM = 256L << 20;
 
+  /** The most likely token, and the log of its probability. */
+  public record Pick(int token, float logProbability) {
+    /** Of equals, the lowest token. */
+    private static Pick of(float[] logits) {
+      int best = 0;
+      for (int i = 1; i < logits.length; i++) {
+        best = logits[i] > logits[best] ? i : best;
+      }
+      double sum = 0;
+      for (float logit : logits) {
+        sum += Math.exp(logit - logits[best]);
+      }
+      return new Pick(best, (float) -Math.log(sum));
+    }
+  }
+
   private final GemmaConfig config;
   private final Backend backend;
   private final ModelParts parts;
   private final Precision precision;
   private final Tensor ropeLocal;
   private final Tensor ropeGlobal;
+  private final Decoder decoder;
   private String hash;
 
   private Gemma3(
@@ -34,6 +51,7 @@ public final class Gemma3 implements AutoCloseable {
     this.parts = parts;
     this.precision = precision;
     this.hash = hash;
+    decoder = new Decoder(this);
     ropeLocal = rope(config.ropeThetaLocal(), 1);
     ropeGlobal = rope(config.ropeThetaGlobal(), config.ropeScaling());
   }
@@ -213,6 +231,16 @@ public final class Gemma3 implements AutoCloseable {
    */
   public List<float[][]> forward(List<Segment> segments) {
     InferencePlan plan = InferencePlan.of(segments);
+    if (backend.repeats() && Decoder.takes(segments)) {
+      if (!Decoder.wantsAll(segments)) {
+        return project(plan, decoder.hidden(plan), true);
+      }
+      List<float[][]> rows = new ArrayList<>();
+      for (float[] row : values(decoder.logits(plan))) {
+        rows.add(new float[][] {row});
+      }
+      return plan.inCallersOrder(rows);
+    }
     try (Indices ids = backend.indices(plan.tokens());
         Indices positions = backend.indices(plan.positions());
         CacheBatch batch = backend.batch(plan.stores(), plan.starts(), plan.past())) {
@@ -223,9 +251,29 @@ public final class Gemma3 implements AutoCloseable {
           layer(l, plan, positions, batch, x);
         }
         segments.forEach(s -> s.cache().appended(s.tokens().length));
-        return head(plan, x);
+        return project(plan, x, false);
       }
     }
+  }
+
+  /**
+   * One greedy step for segments of one token each, without candidates: as {@link #forward}, but
+   * only the most likely tokens leave the device.
+   */
+  public List<Pick> pick(List<Segment> segments) {
+    if (!Decoder.takes(segments) || !Decoder.wantsAll(segments)) {
+      throw new IllegalArgumentException("a greedy step takes one token a segment and all logits");
+    }
+    List<Pick> picks = new ArrayList<>();
+    if (!backend.repeats()) {
+      forward(segments).forEach(logits -> picks.add(Pick.of(logits[0])));
+      return picks;
+    }
+    InferencePlan plan = InferencePlan.of(segments);
+    for (float[] row : values(decoder.picks(plan))) {
+      picks.add(new Pick((int) row[0], row[1]));
+    }
+    return plan.inCallersOrder(picks);
   }
 
   /** One decoder layer in place on the residual stream x {@code [T, hidden]}. */
@@ -267,8 +315,8 @@ public final class Gemma3 implements AutoCloseable {
     }
   }
 
-  /** Final norm and head, for the wanted rows alone. */
-  private List<float[][]> head(InferencePlan plan, Tensor x) {
+  /** Final norm (unless done) and head, for the wanted rows alone. */
+  private List<float[][]> project(InferencePlan plan, Tensor x, boolean normed) {
     int rows = plan.logitRows().length;
     List<float[][]> logits = new ArrayList<>();
     if (rows == 0) {
@@ -279,7 +327,11 @@ public final class Gemma3 implements AutoCloseable {
         Tensor last = backend.activations(rows, config.hidden());
         Tensor h = backend.activations(rows, config.hidden())) {
       backend.gatherRows(x, wanted, last);
-      backend.rmsNorm(last, parts.finalNorm(), config.normEpsilon(), h, null);
+      if (normed) {
+        backend.copy(last, h);
+      } else {
+        backend.rmsNorm(last, parts.finalNorm(), config.normEpsilon(), h, null);
+      }
       int row = 0;
       List<Segment> segments = plan.segments();
       for (int s = 0; s < segments.size(); ) {
@@ -307,7 +359,6 @@ public final class Gemma3 implements AutoCloseable {
   private float[][] project(Tensor h, Segment segment) {
     int[] candidates = segment.candidates();
     int columns = candidates == null ? config.vocabulary() : candidates.length;
-    float[] flat = new float[Math.multiplyExact(h.rows(), columns)];
     try (Tensor logits = backend.activations(h.rows(), columns)) {
       if (candidates == null) {
         backend.linear(parts.embedding(), h, 1, 0, logits);
@@ -316,17 +367,23 @@ public final class Gemma3 implements AutoCloseable {
           backend.linearRows(parts.embedding(), rows, h, logits);
         }
       }
-      backend.download(logits, flat);
+      return values(logits);
     }
-    float[][] values = new float[h.rows()][columns];
+  }
+
+  private float[][] values(Tensor t) {
+    float[] flat = new float[Math.toIntExact(t.size())];
+    backend.download(t, flat);
+    float[][] values = new float[t.rows()][t.columns()];
     for (int r = 0; r < values.length; r++) {
-      System.arraycopy(flat, r * columns, values[r], 0, columns);
+      System.arraycopy(flat, r * t.columns(), values[r], 0, t.columns());
     }
     return values;
   }
 
   @Override
   public void close() {
+    decoder.close();
     parts.close();
     ropeLocal.close();
     ropeGlobal.close();

@@ -7,9 +7,9 @@ import dev.reckoner.tensor.Tensor;
 
 /**
  * One decoder layer's training forward, what it keeps, and its backward. Owns its input. A local
- * named {@code dX} is the gradient of the loss with respect to X. The inputs of the linear layers
- * that a norm or GeGLU makes are not kept but made again: they are a third of the memory and hardly
- * any of the time.
+ * named {@code dX} is the gradient of the loss with respect to X. Under an adapter what GeGLU makes
+ * is not kept but made again by its gradient: a sixth of the memory. Where all parameters are
+ * trained the model is small, and it is kept.
  */
 final class LayerPass implements AutoCloseable {
   /** What all layers of a pass share. */
@@ -31,6 +31,7 @@ final class LayerPass implements AutoCloseable {
   private final LoraPass downLora;
 
   private Tensor rstdInput;
+  private Tensor h;
   private Tensor qkv;
   private Tensor q;
   private Tensor k;
@@ -41,7 +42,9 @@ final class LayerPass implements AutoCloseable {
   private Tensor rstdPostAttention;
   private Tensor middle;
   private Tensor rstdPreFeedForward;
+  private Tensor h2;
   private Tensor gateUp;
+  private Tensor activated;
   private Tensor downOut;
   private Tensor rstdPostFeedForward;
 
@@ -73,15 +76,15 @@ final class LayerPass implements AutoCloseable {
   /** The layer's output {@code [T, hidden]}, owned by the caller. */
   Tensor forward() {
     int t = x.rows();
+    int hidden = config.hidden();
     int qWidth = config.queryWidth();
     int kWidth = config.keyWidth();
     float eps = config.normEpsilon();
     rstdInput = backend.floats(t, 1);
     qkv = backend.activations(t, qWidth + 2 * kWidth);
-    try (Tensor h = backend.activations(t, config.hidden())) {
-      backend.rmsNorm(x, w.inputNorm(), eps, h, rstdInput);
-      linear(w.qkv(), qkvLora, h, qkv);
-    }
+    h = activations(t, qkvLora);
+    backend.rmsNorm(x, w.inputNorm(), eps, h.columns(0, hidden), rstdInput);
+    widening(w.qkv(), qkvLora, h, qkv);
     q = backend.activations(t, qWidth);
     k = backend.activations(t, kWidth);
     rstdQk = backend.floats(t, config.heads() + config.kvHeads());
@@ -98,78 +101,141 @@ final class LayerPass implements AutoCloseable {
         config.attentionScale(),
         attended,
         logSumExp);
-    attentionOut = backend.activations(t, config.hidden());
-    linear(w.o(), oLora, attended, attentionOut);
-    middle = backend.activations(t, config.hidden());
+    attentionOut = activations(t, oLora);
+    narrowing(w.o(), oLora, attended, attentionOut);
+    middle = backend.activations(t, hidden);
     rstdPostAttention = backend.floats(t, 1);
-    backend.rmsNormAdd(attentionOut, w.postAttentionNorm(), eps, x, middle, rstdPostAttention);
-
     rstdPreFeedForward = backend.floats(t, 1);
     gateUp = backend.activations(t, 2 * config.feedForward());
-    try (Tensor h2 = backend.activations(t, config.hidden())) {
-      backend.rmsNorm(middle, w.preFeedForwardNorm(), eps, h2, rstdPreFeedForward);
-      linear(w.gateUp(), gateUpLora, h2, gateUp);
-    }
-    downOut = backend.activations(t, config.hidden());
-    try (Tensor activated = backend.activations(t, config.feedForward())) {
-      backend.geglu(gateUp, activated);
-      linear(w.down(), downLora, activated, downOut);
+    h2 = activations(t, gateUpLora);
+    backend.rmsNormAddNorm(
+        attentionOut.columns(0, hidden),
+        w.postAttentionNorm(),
+        eps,
+        x,
+        middle,
+        rstdPostAttention,
+        w.preFeedForwardNorm(),
+        h2.columns(0, hidden),
+        rstdPreFeedForward);
+    widening(w.gateUp(), gateUpLora, h2, gateUp);
+    downOut = activations(t, downLora);
+    activated = backend.activations(t, config.feedForward());
+    backend.geglu(gateUp, activated);
+    narrowing(w.down(), downLora, activated, downOut);
+    if (adapter != null) {
+      activated.close();
+      activated = null;
     }
     rstdPostFeedForward = backend.floats(t, 1);
-    Tensor out = backend.activations(t, config.hidden());
-    backend.rmsNormAdd(downOut, w.postFeedForwardNorm(), eps, middle, out, rstdPostFeedForward);
+    Tensor out = backend.activations(t, hidden);
+    backend.rmsNormAdd(
+        downOut.columns(0, hidden), w.postFeedForwardNorm(), eps, middle, out, rstdPostFeedForward);
     return out;
+  }
+
+  /** Rows of hidden values, with room for an adapter's ranks behind them. */
+  private Tensor activations(int t, LoraPass lora) {
+    return backend.activations(t, config.hidden() + (ranks(lora) + 7 & ~7));
+  }
+
+  private static int ranks(LoraPass lora) {
+    return lora == null ? 0 : lora.ranks();
+  }
+
+  /** The ranks behind the hidden values, or null. */
+  private Tensor behind(Tensor wide, LoraPass lora) {
+    return lora == null ? null : wide.columns(config.hidden(), config.hidden() + lora.ranks());
+  }
+
+  /** From hidden values, with u behind them. */
+  private void widening(Matrix weight, LoraPass lora, Tensor in, Tensor out) {
+    Tensor from = in.columns(0, config.hidden());
+    if (lora == null) {
+      backend.linear(weight, from, 1, 0, out);
+    } else {
+      lora.forward(weight, from, behind(in, lora), out);
+    }
+  }
+
+  /** To hidden values, with u behind them. */
+  private void narrowing(Matrix weight, LoraPass lora, Tensor in, Tensor out) {
+    Tensor to = out.columns(0, config.hidden());
+    if (lora == null) {
+      backend.linear(weight, in, 1, 0, to);
+    } else {
+      lora.forward(weight, in, behind(out, lora), to);
+    }
   }
 
   /** Turns dx from the gradient of the layer's output into that of its input. */
   void backward(Tensor dx) {
     int t = x.rows();
-    int qWidth = config.queryWidth();
-    int kWidth = config.keyWidth();
-    try (Tensor dBranch = backend.activations(t, config.hidden());
-        Tensor dh = backend.activations(t, config.hidden())) {
+    int hidden = config.hidden();
+    try (Tensor wideBranch = activations(t, ranks(oLora) > ranks(downLora) ? oLora : downLora);
+        Tensor wideH = activations(t, ranks(qkvLora) > ranks(gateUpLora) ? qkvLora : gateUpLora)) {
+      Tensor dBranch = wideBranch.columns(0, hidden);
+      Tensor dh = wideH.columns(0, hidden);
       backend.rmsNormGradient(
           dx,
-          downOut,
+          downOut.columns(0, hidden),
           w.postFeedForwardNorm(),
           rstdPostFeedForward,
           0,
           dBranch,
           gradients.postFeedForwardNorm());
-      try (Tensor dGateUp = backend.activations(t, 2 * config.feedForward())) {
-        try (Tensor activated = backend.activations(t, config.feedForward());
-            Tensor dActivated = backend.activations(t, config.feedForward())) {
-          backend.geglu(gateUp, activated);
-          linearGradient(w.down(), gradients.down(), downLora, activated, dBranch, dActivated);
-          backend.gegluGradient(dActivated, gateUp, dGateUp);
-        }
-        try (Tensor h2 = backend.activations(t, config.hidden())) {
-          backend.rmsNorm(middle, w.preFeedForwardNorm(), config.normEpsilon(), h2, null);
-          linearGradient(w.gateUp(), gradients.gateUp(), gateUpLora, h2, dGateUp, dh);
-        }
-      }
-      backend.rmsNormGradient(
+      feedForwardGradient(wideBranch, dBranch, wideH, dh);
+      backend.rmsNormGradients(
           dh,
           middle,
           w.preFeedForwardNorm(),
           rstdPreFeedForward,
-          1,
           dx,
-          gradients.preFeedForwardNorm());
-
-      backend.rmsNormGradient(
-          dx,
-          attentionOut,
+          gradients.preFeedForwardNorm(),
+          attentionOut.columns(0, hidden),
           w.postAttentionNorm(),
           rstdPostAttention,
-          0,
           dBranch,
           gradients.postAttentionNorm());
-      try (Tensor dQkv = backend.activations(t, qWidth + 2 * kWidth);
-          Tensor dAttended = backend.activations(t, qWidth);
+      attentionGradient(wideBranch, dBranch, wideH, dh);
+      backend.rmsNormGradient(dh, x, w.inputNorm(), rstdInput, 1, dx, gradients.inputNorm());
+    }
+  }
+
+  private void feedForwardGradient(Tensor wideBranch, Tensor dBranch, Tensor wideH, Tensor dh) {
+    int t = x.rows();
+    try (Tensor dGateUp = backend.activations(t, 2 * config.feedForward())) {
+      try (Tensor dActivated = backend.activations(t, config.feedForward());
+          Tensor again = activated == null ? backend.activations(t, config.feedForward()) : null) {
+        Tensor du = behind(wideBranch, downLora);
+        inputGradient(w.down(), downLora, dBranch, du, dActivated);
+        if (again == null) {
+          backend.gegluGradient(dActivated, gateUp, dGateUp);
+        } else {
+          backend.gegluGradient(dActivated, gateUp, dGateUp, again);
+        }
+        Tensor in = again == null ? activated : again;
+        Tensor u = behind(downOut, downLora);
+        weightGradient(gradients.down(), downLora, in, u, dBranch, du);
+      }
+      Tensor du = behind(wideH, gateUpLora);
+      inputGradient(w.gateUp(), gateUpLora, dGateUp, du, dh);
+      Tensor in = h2.columns(0, config.hidden());
+      weightGradient(gradients.gateUp(), gateUpLora, in, behind(h2, gateUpLora), dGateUp, du);
+    }
+  }
+
+  private void attentionGradient(Tensor wideBranch, Tensor dBranch, Tensor wideH, Tensor dh) {
+    int t = x.rows();
+    int qWidth = config.queryWidth();
+    int kWidth = config.keyWidth();
+    try (Tensor dQkv = backend.activations(t, qWidth + 2 * kWidth)) {
+      try (Tensor dAttended = backend.activations(t, qWidth);
           Tensor dq = backend.activations(t, qWidth);
           Tensor dk = backend.activations(t, kWidth)) {
-        linearGradient(w.o(), gradients.o(), oLora, attended, dBranch, dAttended);
+        Tensor du = behind(wideBranch, oLora);
+        inputGradient(w.o(), oLora, dBranch, du, dAttended);
+        weightGradient(gradients.o(), oLora, attended, behind(attentionOut, oLora), dBranch, du);
         backend.attentionGradient(
             dAttended,
             q,
@@ -196,30 +262,29 @@ final class LayerPass implements AutoCloseable {
             dQkv,
             gradients.qNorm(),
             gradients.kNorm());
-        try (Tensor h = backend.activations(t, config.hidden())) {
-          backend.rmsNorm(x, w.inputNorm(), config.normEpsilon(), h, null);
-          linearGradient(w.qkv(), gradients.qkv(), qkvLora, h, dQkv, dh);
-        }
       }
-      backend.rmsNormGradient(dh, x, w.inputNorm(), rstdInput, 1, dx, gradients.inputNorm());
+      Tensor du = behind(wideH, qkvLora);
+      inputGradient(w.qkv(), qkvLora, dQkv, du, dh);
+      Tensor in = h.columns(0, config.hidden());
+      weightGradient(gradients.qkv(), qkvLora, in, behind(h, qkvLora), dQkv, du);
     }
   }
 
-  private void linear(Matrix weight, LoraPass lora, Tensor in, Tensor out) {
-    backend.linear(weight, in, 1, 0, out);
-    if (lora != null) {
-      lora.forward(in, out);
+  private void inputGradient(Matrix weight, LoraPass lora, Tensor dOut, Tensor du, Tensor dIn) {
+    if (lora == null) {
+      backend.linearInputGradient(weight, dOut, 1, 0, dIn);
+    } else {
+      lora.inputGradient(weight, dOut, du, dIn);
     }
   }
 
-  private void linearGradient(
-      Matrix weight, Tensor dWeight, LoraPass lora, Tensor in, Tensor dOut, Tensor dIn) {
-    backend.linearInputGradient(weight, dOut, 1, 0, dIn);
+  private void weightGradient(
+      Tensor dWeight, LoraPass lora, Tensor in, Tensor u, Tensor dOut, Tensor du) {
     if (dWeight != null) {
       backend.linearWeightGradient(dOut, in, 1, dWeight);
     }
     if (lora != null) {
-      lora.backward(in, dOut, dIn);
+      lora.weightGradient(in, u, dOut, du);
     }
   }
 
@@ -227,6 +292,7 @@ final class LayerPass implements AutoCloseable {
   void forget() {
     Tensor[] kept = {
       rstdInput,
+      h,
       qkv,
       q,
       k,
@@ -237,18 +303,15 @@ final class LayerPass implements AutoCloseable {
       rstdPostAttention,
       middle,
       rstdPreFeedForward,
+      h2,
       gateUp,
+      activated,
       downOut,
       rstdPostFeedForward
     };
     for (Tensor tensor : kept) {
       if (tensor != null) {
         tensor.close();
-      }
-    }
-    for (LoraPass lora : new LoraPass[] {qkvLora, oLora, gateUpLora, downLora}) {
-      if (lora != null) {
-        lora.forget();
       }
     }
   }

@@ -1,6 +1,7 @@
 package dev.reckoner.gemma;
 
 import dev.reckoner.tensor.Backend;
+import dev.reckoner.tensor.LowRank;
 import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Tensor;
 import java.nio.ByteBuffer;
@@ -34,7 +35,19 @@ public final class LoraAdapter implements AutoCloseable {
       Parameters.Entry bEntry) {}
 
   /** The adapted parts of a fused layer; A is {@code [ranks of all parts, in]}. */
-  record SiteAdapter(Matrix a, long aOffset, int ranks, int in, List<Part> parts) {}
+  record SiteAdapter(Matrix a, long aOffset, int ranks, int in, List<Part> parts) {
+    LowRank lowRank(float scale) {
+      return new LowRank(
+          a,
+          scale,
+          parts.stream()
+              .map(
+                  p ->
+                      new LowRank.Part(
+                          p.b(), p.fromColumn(), p.toColumn(), p.fromRank(), p.toRank()))
+              .toList());
+    }
+  }
 
   private final Backend backend;
   private final String id;
@@ -188,12 +201,14 @@ public final class LoraAdapter implements AutoCloseable {
   /** To be called when the parameters have changed. */
   public void refresh() {
     hash = null;
+    List<Matrix> all = new ArrayList<>();
     for (Map<Site, SiteAdapter> sites : layers) {
       for (SiteAdapter site : sites.values()) {
-        backend.refresh(site.a());
-        site.parts().forEach(p -> backend.refresh(p.b()));
+        all.add(site.a());
+        site.parts().forEach(p -> all.add(p.b()));
       }
     }
+    backend.refresh(all);
   }
 
   /** SHA-256 over rank, scale, names and values, in hexadecimal. */

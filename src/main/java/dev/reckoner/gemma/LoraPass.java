@@ -1,17 +1,18 @@
 package dev.reckoner.gemma;
 
 import dev.reckoner.tensor.Backend;
+import dev.reckoner.tensor.LowRank;
+import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Tensor;
 
-/** Forward and backward of the adapter of one fused layer in training. */
+/** Forward and backward of one fused layer and its adapter in training. */
 final class LoraPass {
   private final Backend backend;
   private final LoraAdapter adapter;
   private final LoraAdapter.SiteAdapter site;
-  private final float scale;
+  private final LowRank lowRank;
   private final float dropout;
   private final long seed;
-  private Tensor u;
 
   LoraPass(
       Backend backend,
@@ -22,45 +23,65 @@ final class LoraPass {
     this.backend = backend;
     this.adapter = adapter;
     this.site = site;
-    this.scale = adapter.spec().scale();
+    this.lowRank = site.lowRank(adapter.spec().scale());
     this.dropout = dropout;
     this.seed = seed;
   }
 
-  /** {@code y += scale * B (A dropout(x))}; keeps {@code u = A dropout(x)}. */
-  void forward(Tensor x, Tensor y) {
-    u = backend.activations(x.rows(), site.ranks());
-    try (Tensor dropped = dropped(x)) {
-      backend.linear(site.a(), dropped == null ? x : dropped, 1, 0, u);
+  int ranks() {
+    return site.ranks();
+  }
+
+  /**
+   * {@code y = x W^T + scale * u B^T}, {@code u = A dropout(x)}.
+   *
+   * @param u out {@code [T, ranks]}; which {@link #weightGradient} wants back
+   */
+  void forward(Matrix w, Tensor x, Tensor u, Tensor y) {
+    if (dropout == 0) {
+      backend.linear(w, lowRank, x, u, y);
+      return;
     }
-    for (LoraAdapter.Part part : site.parts()) {
+    try (Tensor dropped = dropped(x)) {
+      backend.linear(site.a(), dropped, 1, 0, u);
+    }
+    backend.linear(w, x, 1, 0, y);
+    for (LowRank.Part part : lowRank.parts()) {
       backend.linear(
           part.b(),
           u.columns(part.fromRank(), part.toRank()),
-          scale,
+          lowRank.scale(),
           1,
           y.columns(part.fromColumn(), part.toColumn()));
     }
   }
 
-  /** Accumulates dA and dB and adds to dx. */
-  void backward(Tensor x, Tensor dy, Tensor dx) {
-    try (Tensor du = backend.activations(x.rows(), site.ranks());
-        Tensor dropped = dropped(x)) {
-      for (LoraAdapter.Part part : site.parts()) {
-        Tensor dyPart = dy.columns(part.fromColumn(), part.toColumn());
-        backend.linearWeightGradient(
-            dyPart, u.columns(part.fromRank(), part.toRank()), scale, adapter.bGradient(part));
-        backend.linearInputGradient(
-            part.b(), dyPart, scale, 0, du.columns(part.fromRank(), part.toRank()));
-      }
+  /** {@code du = scale * dy B}, {@code dx = dy W + dropout(du A)}. */
+  void inputGradient(Matrix w, Tensor dy, Tensor du, Tensor dx) {
+    if (dropout == 0) {
+      backend.linearInputGradient(w, lowRank, dy, du, dx);
+      return;
+    }
+    for (LowRank.Part part : lowRank.parts()) {
+      backend.linearInputGradient(
+          part.b(),
+          dy.columns(part.fromColumn(), part.toColumn()),
+          lowRank.scale(),
+          0,
+          du.columns(part.fromRank(), part.toRank()));
+    }
+    backend.linearInputGradient(w, dy, 1, 0, dx);
+    try (Tensor through = backend.activations(dx.rows(), dx.columns())) {
+      backend.linearInputGradient(site.a(), du, 1, 0, through);
+      backend.dropout(through, dropout, seed, 1, dx);
+    }
+  }
+
+  /** Accumulates dA and dB. */
+  void weightGradient(Tensor x, Tensor u, Tensor dy, Tensor du) {
+    backend.lowRankGradient(lowRank, dy, u, site.parts().stream().map(adapter::bGradient).toList());
+    try (Tensor dropped = dropped(x)) {
       backend.linearWeightGradient(du, dropped == null ? x : dropped, 1, adapter.aGradient(site));
-      if (dropped == null) {
-        backend.linearInputGradient(site.a(), du, 1, 1, dx);
-      } else {
-        backend.linearInputGradient(site.a(), du, 1, 0, dropped);
-        backend.dropout(dropped, dropout, seed, 1, dx);
-      }
     }
   }
 
@@ -71,12 +92,5 @@ final class LoraPass {
     Tensor out = backend.activations(x.rows(), x.columns());
     backend.dropout(x, dropout, seed, 0, out);
     return out;
-  }
-
-  void forget() {
-    if (u != null) {
-      u.close();
-      u = null;
-    }
   }
 }

@@ -76,6 +76,11 @@ public interface Backend extends AutoCloseable {
   /** Takes over the master values of a {@link #trainable} matrix after they changed. */
   void refresh(Matrix trainable);
 
+  /** {@link #refresh(Matrix)} of many. */
+  default void refresh(List<Matrix> trainable) {
+    trainable.forEach(this::refresh);
+  }
+
   // ---- embedding
 
   /** {@code out[t] = scale * table[ids[t]]}; table {@code [vocabulary, hidden]}. */
@@ -95,9 +100,63 @@ public interface Backend extends AutoCloseable {
   /** {@code dw += alpha * dy^T x}: dw fp32 {@code [out, in]}. */
   void linearWeightGradient(Tensor dy, Tensor x, float alpha, Tensor dw);
 
+  /**
+   * An adapted layer: {@code u = x A^T}, {@code y = x W^T + scale * u B^T}. A backend may make both
+   * with one product where u lies behind x or behind y in the same rows.
+   *
+   * @param u out {@code [T, ranks]}
+   */
+  default void linear(Matrix w, LowRank adapter, Tensor x, Tensor u, Tensor y) {
+    linear(adapter.a(), x, 1, 0, u);
+    linear(w, x, 1, 0, y);
+    for (LowRank.Part part : adapter.parts()) {
+      linear(
+          part.b(),
+          u.columns(part.fromRank(), part.toRank()),
+          adapter.scale(),
+          1,
+          y.columns(part.fromColumn(), part.toColumn()));
+    }
+  }
+
+  /**
+   * Backward of the adapted layer with respect to x: {@code du = scale * dy B}, {@code dx = dy W +
+   * du A}. A backend may make it with fewer products where du lies behind dx or behind dy.
+   *
+   * @param du out {@code [T, ranks]}
+   */
+  default void linearInputGradient(Matrix w, LowRank adapter, Tensor dy, Tensor du, Tensor dx) {
+    for (LowRank.Part part : adapter.parts()) {
+      linearInputGradient(
+          part.b(),
+          dy.columns(part.fromColumn(), part.toColumn()),
+          adapter.scale(),
+          0,
+          du.columns(part.fromRank(), part.toRank()));
+    }
+    linearInputGradient(w, dy, 1, 0, dx);
+    linearInputGradient(adapter.a(), du, 1, 1, dx);
+  }
+
   /** Rows of logits that training computes at a time: enough to be fast, few enough to fit. */
   default int headRows(int vocabulary) {
     return Math.clamp((32L << 20) / vocabulary, 16, 4096);
+  }
+
+  /**
+   * Weight gradients of an adapter's B: {@code dB_p += scale * dy_p^T u_p} of each part.
+   *
+   * @param gradients fp32, one a part
+   */
+  default void lowRankGradient(LowRank adapter, Tensor dy, Tensor u, List<Tensor> gradients) {
+    for (int i = 0; i < gradients.size(); i++) {
+      LowRank.Part part = adapter.parts().get(i);
+      linearWeightGradient(
+          dy.columns(part.fromColumn(), part.toColumn()),
+          u.columns(part.fromRank(), part.toRank()),
+          adapter.scale(),
+          gradients.get(i));
+    }
   }
 
   /**
@@ -123,6 +182,23 @@ public interface Backend extends AutoCloseable {
   void rmsNormAdd(Tensor x, Tensor weight, float eps, Tensor residual, Tensor out, Tensor rstd);
 
   /**
+   * {@link #rmsNormAdd}, and of its result {@link #rmsNorm} with the weight {@code next}, into h.
+   */
+  default void rmsNormAddNorm(
+      Tensor x,
+      Tensor weight,
+      float eps,
+      Tensor residual,
+      Tensor out,
+      Tensor rstd,
+      Tensor next,
+      Tensor h,
+      Tensor nextRstd) {
+    rmsNormAdd(x, weight, eps, residual, out, rstd);
+    rmsNorm(out, next, eps, h, nextRstd);
+  }
+
+  /**
    * Backward of {@link #rmsNorm} (and of {@link #rmsNormAdd} with respect to x): {@code dx = beta *
    * dx + ...}.
    *
@@ -130,6 +206,27 @@ public interface Backend extends AutoCloseable {
    */
   void rmsNormGradient(
       Tensor dOut, Tensor x, Tensor weight, Tensor rstd, float beta, Tensor dx, Tensor dWeight);
+
+  /**
+   * {@link #rmsNormGradient} of one norm added to dx, then of another norm at that dx into out.
+   *
+   * @param dWeight accumulates, or null; likewise dNext
+   */
+  default void rmsNormGradients(
+      Tensor dOut,
+      Tensor x,
+      Tensor weight,
+      Tensor rstd,
+      Tensor dx,
+      Tensor dWeight,
+      Tensor nextX,
+      Tensor next,
+      Tensor nextRstd,
+      Tensor out,
+      Tensor dNext) {
+    rmsNormGradient(dOut, x, weight, rstd, 1, dx, dWeight);
+    rmsNormGradient(dx, nextX, next, nextRstd, 0, out, dNext);
+  }
 
   // ---- attention
 
@@ -225,16 +322,102 @@ public interface Backend extends AutoCloseable {
   /** Stores the step's keys and values {@code [T, kvHeads * headDim]} behind the past ones. */
   void appendKeyValues(CacheBatch batch, int layer, Tensor k, Tensor v);
 
+  /** {@link #qkNormRope}, keys and values going straight to {@link #appendKeyValues}. */
+  default void qkNormRopeAppend(
+      Tensor qkv,
+      Tensor qWeight,
+      Tensor kWeight,
+      float eps,
+      Indices positions,
+      Tensor rope,
+      CacheBatch batch,
+      int layer,
+      Tensor q) {
+    int kvWidth = (qkv.columns() - q.columns()) / 2;
+    try (Tensor k = activations(qkv.rows(), kvWidth)) {
+      qkNormRope(qkv, qWeight, kWeight, eps, positions, rope, q, k, null);
+      Tensor v = qkv.columns(q.columns() + kvWidth, q.columns() + 2 * kvWidth);
+      appendKeyValues(batch, layer, k, v);
+    }
+  }
+
   /** Attention of the step's queries over past and appended keys; masks as {@link #attention}. */
   void cachedAttention(
       CacheBatch batch, int layer, Tensor q, int headDim, int window, float scale, Tensor out);
+
+  // ---- steps that are repeated (inference)
+
+  /** Whether {@link #repeat} is worth preparing for: a step's inputs stay where they are. */
+  default boolean repeats() {
+    return false;
+  }
+
+  /**
+   * Runs operations that are the same at every call with this key, on tensors, indices and caches
+   * at the same places; nothing in them may pass values between host and backend. A backend may
+   * record them and run the recording.
+   */
+  default void repeat(Object key, Runnable operations) {
+    operations.run();
+  }
+
+  /** Gives up what {@link #repeat} holds for a key. */
+  default void forget(Object key) {}
+
+  /**
+   * Makes adapters of one fused layer ready for {@link #addLowRank}; where {@link #repeats}.
+   *
+   * @param adapters of rows {@code [starts[i], starts[i + 1])}; null for none
+   */
+  default LowRankRows lowRankRows(List<LowRank> adapters, int[] starts) {
+    throw new UnsupportedOperationException(name() + " repeats no steps");
+  }
+
+  /** {@code y += scale * (x A^T) B^T}, each row with its own adapter. */
+  default void addLowRank(LowRankRows adapters, Tensor x, Tensor y) {
+    throw new UnsupportedOperationException(name() + " repeats no steps");
+  }
+
+  /** Other values, as many, in the same place; where {@link #repeats}. */
+  default void assign(Indices indices, int[] values) {
+    throw new UnsupportedOperationException(name() + " repeats no steps");
+  }
+
+  /** Other caches and positions, each of one new token, in the same place. */
+  default void assign(CacheBatch batch, List<KeyValues> caches, int[] past) {
+    throw new UnsupportedOperationException(name() + " repeats no steps");
+  }
+
+  /**
+   * The most likely token of each row, the lowest of equals; where {@link #repeats}.
+   *
+   * @param logits {@code [N, vocabulary]}
+   * @param picks out, fp32 {@code [N, 2]}: the token, and the log of its probability
+   */
+  default void mostLikely(Tensor logits, Tensor picks) {
+    throw new UnsupportedOperationException(name() + " repeats no steps");
+  }
 
   // ---- feed-forward
 
   /** {@code out = gelu_tanh(gate) * up}: gateUp {@code [T, 2F]}, out {@code [T, F]}. */
   void geglu(Tensor gateUp, Tensor out);
 
+  /** {@link #geglu} of {@code x W^T}, where W is gate and up behind one another. */
+  default void linearGeglu(Matrix gateUp, Tensor x, Tensor out) {
+    try (Tensor both = activations(x.rows(), gateUp.rows())) {
+      linear(gateUp, x, 1, 0, both);
+      geglu(both, out);
+    }
+  }
+
   void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp);
+
+  /** The same, and {@link #geglu} made again: {@code activated [T, F]}. */
+  default void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp, Tensor activated) {
+    gegluGradient(dOut, gateUp, dGateUp);
+    geglu(gateUp, activated);
+  }
 
   // ---- LoRA dropout
 

@@ -1,6 +1,7 @@
 package dev.reckoner.tensor.cuda;
 
 import dev.reckoner.tensor.cuda.Kernels.Kernel;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Launches of {@code kernels/attention.cu}, which is compiled for each head size. */
@@ -8,6 +9,16 @@ final class Attention {
   private static final String FILE = "attention";
   private static final int TILE = CudaIndices.TILE;
   private static final int LARGEST_HEAD = 256;
+  private static final int MOST_GROUPED = 8;
+
+  /**
+   * Bytes of score gradients kept between the halves of the gradient; beyond, in long sequences,
+   * the second half makes them again.
+   */
+  private static final long MOST_KEPT = 256L << 20;
+
+  /** Parts of the visible keys in decoding; never fewer in a larger batch. */
+  private static final int SPLITS = 8;
 
   private final Device device;
   private final Kernels kernels;
@@ -18,6 +29,11 @@ final class Attention {
   }
 
   private Kernel kernel(String name, int headDim, CudaTensor... operands) {
+    return kernel(name, headDim, 1, operands);
+  }
+
+  /** Compiled for clusters of so many blocks, where more than one. */
+  private Kernel kernel(String name, int headDim, int cluster, CudaTensor... operands) {
     if (headDim > LARGEST_HEAD) {
       throw new CudaException(
           "heads of %d are not supported on the GPU (at most %d): use --backend cpu"
@@ -27,7 +43,11 @@ final class Attention {
     for (CudaTensor t : operands) {
       vector &= t.isVector();
     }
-    return kernels.get(FILE, List.of("D=" + headDim, "VECTOR=" + (vector ? 1 : 0)), name);
+    List<String> defines = new ArrayList<>(List.of("D=" + headDim, "VECTOR=" + (vector ? 1 : 0)));
+    if (cluster > 1) {
+      defines.add("PARTS=" + cluster);
+    }
+    return kernels.get(FILE, List.copyOf(defines), name);
   }
 
   private static int padded(int headDim) {
@@ -78,6 +98,15 @@ final class Attention {
       float scale,
       CudaTensor out) {
     int heads = q.columns() / headDim;
+    int kvHeads = batch.width() / headDim;
+    if (batch.singleRows()
+        && device.hasClusters()
+        && (headDim == 64 || headDim == 128 || headDim == 256)
+        && heads / kvHeads <= MOST_GROUPED
+        && q.isVector()) {
+      single(batch, layer, q, headDim, heads, kvHeads, window, scale, out);
+      return;
+    }
     kernels
         .call(kernel("attention", headDim, q, out))
         .t(q)
@@ -95,6 +124,31 @@ final class Attention {
         .t(out)
         .p(0)
         .launch(batch.tiles().size() / 4, heads, 128, sharedBytes(headDim, 3, 0));
+  }
+
+  /** One new token a segment: {@code kernels/decode.cu}. */
+  private void single(
+      CudaCacheBatch batch,
+      int layer,
+      CudaTensor q,
+      int headDim,
+      int heads,
+      int kvHeads,
+      int window,
+      float scale,
+      CudaTensor out) {
+    int group = heads / kvHeads;
+    kernels
+        .call(kernels.get("decode", List.of("D=" + headDim, "G=" + group), "decode_attention"))
+        .t(q)
+        .p(batch.table().address())
+        .i(layer)
+        .p(batch.rows().address())
+        .i(batch.width())
+        .i(window)
+        .f(scale)
+        .t(out)
+        .launch(batch.segments(), kvHeads * SPLITS, 128, 0);
   }
 
   void append(CudaCacheBatch batch, int layer, CudaTensor k, CudaTensor v) {
@@ -137,24 +191,29 @@ final class Attention {
           .i(heads)
           .launch((int) ((items + 7) / 8), 1, 256, 0);
       int shared = sharedBytes(headDim, padded(headDim) > 128 ? 6 : 4, 2);
+      // Tiles of keys that a tile of queries sees.
+      int slots = (sequences.longest() + TILE - 1) / TILE;
+      if (window > 0) {
+        slots = Math.min(slots, (window + TILE - 2) / TILE + 1);
+      }
+      long scores =
+          ((q.rows() - 1L) / TILE + sequences.values().length) * heads * slots * TILE * TILE;
+      boolean kept = 2 * scores <= MOST_KEPT;
+      long scoreTiles = kept ? device.allocate(2 * scores) : 0;
       CudaIndices tiles = sequences.queryTiles();
-      gradient("attention_gradient_q", headDim, all)
-          .p(logSumExp.address())
-          .p(delta.address())
-          .p(tiles.address())
-          .i(heads)
-          .i(heads / kvHeads)
-          .i(window)
-          .f(scale)
-          .t(dq)
-          .launch(tiles.size() / 4, heads, 256, shared);
       CudaIndices keys = sequences.keyTiles();
       int parts = parts(keys.size() / 4 * kvHeads, heads / kvHeads, dk, dv);
+      boolean clustered =
+          parts > 1
+              && parts <= 8
+              && Integer.bitCount(parts) == 1
+              && device.hasClusters()
+              && headDim % 64 == 0;
       try (CudaTensor partial =
-          parts == 1
+          parts == 1 || clustered
               ? null
               : CudaTensor.allocate(device, parts * 2 * k.rows(), k.columns(), true)) {
-        gradient("attention_gradient_kv", headDim, all)
+        gradient("attention_gradient_kv", headDim, clustered ? parts : 1, all)
             .p(logSumExp.address())
             .p(delta.address())
             .p(keys.address())
@@ -167,8 +226,10 @@ final class Attention {
             .p(CudaTensor.addressOf(partial))
             .i(parts)
             .i(k.rows())
+            .p(scoreTiles)
+            .i(slots)
             .launch(keys.size() / 4, kvHeads * parts, 256, shared);
-        if (parts > 1) {
+        if (parts > 1 && !clustered) {
           kernels
               .call(kernel("attention_gradient_sum", headDim, all))
               .p(partial.address())
@@ -180,12 +241,43 @@ final class Attention {
               .launchEach(dk.size() / 2);
         }
       }
+      if (kept) {
+        kernels
+            .call(kernel("attention_gradient_q_scores", headDim, all))
+            .t(k)
+            .p(tiles.address())
+            .i(heads)
+            .i(heads / kvHeads)
+            .i(window)
+            .f(scale)
+            .p(scoreTiles)
+            .i(slots)
+            .t(dq)
+            .launch(tiles.size() / 4, heads, 256, sharedBytes(headDim, 2, 2));
+        device.free(scoreTiles);
+      } else {
+        gradient("attention_gradient_q", headDim, 1, all)
+            .p(logSumExp.address())
+            .p(delta.address())
+            .p(tiles.address())
+            .i(heads)
+            .i(heads / kvHeads)
+            .i(window)
+            .f(scale)
+            .t(dq)
+            .launch(tiles.size() / 4, heads, 256, shared);
+      }
     }
   }
 
   /** The arguments that both halves of the gradient begin with: dOut, q, k and v. */
-  private Kernels gradient(String name, int headDim, CudaTensor... all) {
-    return kernels.call(kernel(name, headDim, all)).t(all[0]).t(all[1]).t(all[2]).t(all[3]);
+  private Kernels gradient(String name, int headDim, int cluster, CudaTensor... all) {
+    return kernels
+        .call(kernel(name, headDim, cluster, all))
+        .t(all[0])
+        .t(all[1])
+        .t(all[2])
+        .t(all[3]);
   }
 
   /**

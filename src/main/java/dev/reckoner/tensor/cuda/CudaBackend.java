@@ -6,6 +6,8 @@ import dev.reckoner.tensor.Bf16;
 import dev.reckoner.tensor.CacheBatch;
 import dev.reckoner.tensor.Indices;
 import dev.reckoner.tensor.KeyValues;
+import dev.reckoner.tensor.LowRank;
+import dev.reckoner.tensor.LowRankRows;
 import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Nf4;
 import dev.reckoner.tensor.Nf4Tensor;
@@ -14,7 +16,9 @@ import dev.reckoner.tensor.Tensor;
 import dev.reckoner.tensor.WeightSource;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
@@ -22,9 +26,10 @@ import java.util.stream.IntStream;
  * weights are dequantised to bf16 scratch for each product. Everything runs in order on one stream
  * and only {@link #download}, {@link #sumOfSquares} and {@link #synchronize} wait for it.
  *
- * <p>A matrix asked for in fp32 is held in bf16. A token's result can depend on how many others are
- * in its batch, in the last bits: cuBLAS chooses its kernel, and so the order of its sums, by
- * shape.
+ * <p>A matrix asked for in fp32 is held in bf16. In decoding, sequences of one new token each give
+ * the same bits alone and together with up to seven others. Beyond that, and where prompts are read
+ * in the same step, a token's result can depend on what else is in the batch, in the last bits:
+ * cuBLAS chooses its kernel, and so the order of its sums, by shape.
  */
 public final class CudaBackend implements Backend {
   private static final int NORM_WARPS = 8;
@@ -32,10 +37,23 @@ public final class CudaBackend implements Backend {
   private static final int LARGEST_SHARED = 200 << 10;
   private static final int MOST_CHUNKS = 10;
 
+  /** Rows of a matrix from which on a warp takes four of them. */
+  private static final int FOUR_OUTPUTS = 4096;
+
+  /** What a cluster of four blocks holds of a row of logits: {@code kernels/training.cu}. */
+  private static final int HELD_COLUMNS = 4 * 1024 * 8 * 9;
+
+  /** Layers that share an input: q, k and v. */
+  private static final int MOST_PARTS = 3;
+
+  /** Up to here a product reads each weight where it lies; above, dequantising pays. */
+  private static final int FEW_ROWS = 8;
+
   private final Device device;
   private final Kernels kernels;
   private final Cublas cublas;
   private final Attention attention;
+  private final Map<Object, Recording> recordings = new HashMap<>();
 
   private CudaBackend(Device device) {
     this.device = device;
@@ -314,6 +332,29 @@ public final class CudaBackend implements Backend {
     copy(m.master(), dense(m, m.values()));
   }
 
+  @Override
+  public void refresh(List<Matrix> trainable) {
+    int[] words = new int[trainable.size() * 6];
+    int largest = 0;
+    for (int i = 0; i < trainable.size(); i++) {
+      CudaMatrix m = CudaMatrix.of(trainable.get(i));
+      if (m.master() == null) {
+        throw new IllegalArgumentException("a frozen matrix has no master values");
+      }
+      int size = Math.multiplyExact(m.rows(), m.columns());
+      CudaCacheBatch.put(words, i * 6, m.master().address());
+      CudaCacheBatch.put(words, i * 6 + 2, m.values());
+      CudaCacheBatch.put(words, i * 6 + 4, size);
+      largest = Math.max(largest, size);
+    }
+    try (CudaIndices table = new CudaIndices(device, words)) {
+      kernels
+          .call("elementwise", "to_bf16_all")
+          .p(table.address())
+          .launch(trainable.size(), Math.clamp(largest / 4096, 1, 64), 256, 0);
+    }
+  }
+
   private static CudaTensor dense(CudaMatrix m, long address) {
     return new CudaTensor(null, address, m.rows(), m.columns(), m.columns(), false);
   }
@@ -323,16 +364,103 @@ public final class CudaBackend implements Backend {
     if (!m.isNf4()) {
       return m.values();
     }
+    long scratch = device.allocate(2L * m.rows() * m.columns());
+    dense(m, dense(m, scratch));
+    return scratch;
+  }
+
+  /**
+   * {@code [W | scale * B]} of an adapted matrix, {@code [out, in + ranks]}, in scratch to be
+   * freed; B is zero where rows and ranks belong to different parts.
+   */
+  private long borrowWidened(CudaMatrix m, LowRank adapter) {
+    int ranks = adapter.ranks();
+    int stride = m.columns() + ranks;
+    long scratch = device.allocate(2L * m.rows() * stride);
+    if (m.isNf4() && adapter.parts().size() <= MOST_PARTS) {
+      long sixteens = (long) m.rows() * m.columns() / 16;
+      Kernels call =
+          kernels
+              .call("elementwise", "nf4_widen")
+              .p(m.values())
+              .p(m.scales())
+              .p(scratch)
+              .i(stride)
+              .i(m.columns() / 16)
+              .l(sixteens)
+              .i(ranks)
+              .f(adapter.scale());
+      for (int i = 0; i < MOST_PARTS; i++) {
+        LowRank.Part part = i < adapter.parts().size() ? adapter.parts().get(i) : null;
+        call.p(part == null ? 0 : CudaMatrix.of(part.b()).values())
+            .i(part == null ? 0 : part.toColumn())
+            .i(part == null ? 0 : part.fromRank())
+            .i(part == null ? 0 : part.toRank() - part.fromRank());
+      }
+      call.launchEach(sixteens + (long) m.rows() * ranks / 8);
+      return scratch;
+    }
+    dense(m, new CudaTensor(null, scratch, m.rows(), m.columns(), stride, false));
+    for (LowRank.Part part : adapter.parts()) {
+      int rows = part.toColumn() - part.fromColumn();
+      kernels
+          .call("elementwise", "low_rank_columns")
+          .p(CudaMatrix.of(part.b()).values())
+          .i(part.toRank() - part.fromRank())
+          .i(part.fromRank())
+          .f(adapter.scale())
+          .p(scratch + 2L * ((long) part.fromColumn() * stride + m.columns()))
+          .i(stride)
+          .i(rows)
+          .i(ranks)
+          .launchEach((long) rows * ranks / 8);
+    }
+    return scratch;
+  }
+
+  /** {@code [W ; A]} of an adapted matrix, {@code [out + ranks, in]}, in scratch to be freed. */
+  private long borrowExtended(CudaMatrix m, LowRank adapter) {
+    long size = (long) m.rows() * m.columns();
+    long scratch = device.allocate(2 * (size + (long) adapter.ranks() * m.columns()));
+    if (m.isNf4()) {
+      long sixteens = size / 16;
+      long extra = (long) adapter.ranks() * m.columns() / 16;
+      kernels
+          .call("elementwise", "nf4_extend")
+          .p(m.values())
+          .p(m.scales())
+          .p(scratch)
+          .i(m.columns())
+          .i(m.columns() / 16)
+          .l(sixteens)
+          .p(CudaMatrix.of(adapter.a()).values())
+          .l(extra)
+          .launchEach(sixteens + extra);
+      return scratch;
+    }
+    dense(m, dense(m, scratch));
+    device.copy(
+        scratch + 2 * size,
+        CudaMatrix.of(adapter.a()).values(),
+        2L * adapter.ranks() * m.columns());
+    return scratch;
+  }
+
+  /** The matrix's values in bf16, into {@code to}. */
+  private void dense(CudaMatrix m, CudaTensor to) {
+    if (!m.isNf4()) {
+      copy(dense(m, m.values()), to);
+      return;
+    }
     long sixteens = (long) m.rows() * m.columns() / 16;
-    long scratch = device.allocate(sixteens * 32);
     kernels
         .call("elementwise", "nf4_dequantise")
         .p(m.values())
         .p(m.scales())
-        .p(scratch)
+        .t(to)
+        .i(m.columns() / 16)
         .l(sixteens)
         .launchEach(sixteens);
-    return scratch;
   }
 
   private void giveBack(CudaMatrix m, long borrowed) {
@@ -386,9 +514,64 @@ public final class CudaBackend implements Backend {
     CudaTensor in = CudaTensor.activation(x);
     CudaTensor out = CudaTensor.of(y);
     requireProduct(m, in, out);
+    if (isFew(m, in) && !out.isFloat()) {
+      fewRows(m, in, alpha, beta, out);
+      return;
+    }
     long values = borrow(m);
     cublas.xWt(values, m.columns(), in, alpha, beta, out);
     giveBack(m, values);
+  }
+
+  private static boolean isFew(CudaMatrix m, CudaTensor in) {
+    return in.rows() <= FEW_ROWS && m.columns() % 64 == 0 && m.columns() >= 256 && in.isVector();
+  }
+
+  private static int template(int rows) {
+    return rows <= 2 ? rows : rows <= 4 ? 4 : 8;
+  }
+
+  @Override
+  public void linearGeglu(Matrix gateUp, Tensor x, Tensor out) {
+    CudaMatrix m = CudaMatrix.of(gateUp);
+    CudaTensor in = CudaTensor.activation(x);
+    CudaTensor to = CudaTensor.activation(out);
+    // The sums are those of the plain product where its blocks take four outputs.
+    if (!m.isNf4() || !isFew(m, in) || m.rows() < FOUR_OUTPUTS) {
+      Backend.super.linearGeglu(gateUp, x, out);
+      return;
+    }
+    kernels
+        .call("serving", "nf4_geglu_" + template(in.rows()))
+        .p(m.values())
+        .p(m.scales())
+        .t(in)
+        .t(to)
+        .i(in.rows())
+        .i(to.columns())
+        .i(m.columns())
+        .launch((to.columns() + 15) / 16, 1, 256, 0);
+  }
+
+  /** The product of at most 8 rows; how the columns are divided follows from the matrix alone. */
+  private void fewRows(CudaMatrix m, CudaTensor in, float alpha, float beta, CudaTensor out) {
+    int rows = in.rows();
+    int outputs = m.rows() >= FOUR_OUTPUTS ? 4 : 1;
+    int slices = outputs > 1 ? 1 : Math.clamp(Integer.highestOneBit(m.columns() / 1024), 1, 8);
+    int perBlock = 8 / slices * outputs;
+    String type = m.isNf4() ? "nf4_" : "bf16_";
+    kernels
+        .call("serving", type + template(rows) + "_" + outputs + "_" + slices)
+        .p(m.values())
+        .p(m.scales())
+        .t(in)
+        .t(out)
+        .i(rows)
+        .i(m.rows())
+        .i(m.columns())
+        .f(alpha)
+        .f(beta)
+        .launch((m.rows() + perBlock - 1) / perBlock, 1, 256, 0);
   }
 
   @Override
@@ -400,6 +583,90 @@ public final class CudaBackend implements Backend {
     long values = borrow(m);
     cublas.dyW(values, m.columns(), dOut, alpha, beta, dIn);
     giveBack(m, values);
+  }
+
+  /** Whether u lies behind x in the same rows, so that both are one operand. */
+  private static boolean joined(CudaTensor x, CudaTensor u) {
+    return x.stride() == u.stride() && u.address() == x.address() + 2L * x.columns();
+  }
+
+  private static CudaTensor join(CudaTensor x, CudaTensor u) {
+    return new CudaTensor(
+        null, x.address(), x.rows(), x.columns() + u.columns(), x.stride(), false);
+  }
+
+  /** Whether every output has its part, and the widths suit 16-byte accesses. */
+  private static boolean fusible(CudaMatrix m, LowRank adapter) {
+    int column = 0;
+    for (LowRank.Part part : adapter.parts()) {
+      if (part.fromColumn() != column || (part.toRank() - part.fromRank()) % 8 != 0) {
+        return false;
+      }
+      column = part.toColumn();
+    }
+    return column == m.rows() && m.columns() % 64 == 0 && adapter.ranks() % 8 == 0;
+  }
+
+  @Override
+  public void linear(Matrix w, LowRank adapter, Tensor x, Tensor u, Tensor y) {
+    CudaMatrix m = CudaMatrix.of(w);
+    CudaTensor in = CudaTensor.activation(x);
+    CudaTensor ranks = CudaTensor.activation(u);
+    CudaTensor out = CudaTensor.activation(y);
+    requireProduct(m, in, out);
+    if (!fusible(m, adapter)) {
+      Backend.super.linear(w, adapter, x, u, y);
+    } else if (joined(in, ranks)) {
+      linear(adapter.a(), x, 1, 0, u);
+      long wide = borrowWidened(m, adapter);
+      cublas.xWt(wide, m.columns() + adapter.ranks(), join(in, ranks), 1, 0, out);
+      device.free(wide);
+    } else if (joined(out, ranks)) {
+      long extended = borrowExtended(m, adapter);
+      cublas.xWt(extended, m.columns(), in, 1, 0, join(out, ranks));
+      device.free(extended);
+      for (LowRank.Part part : adapter.parts()) {
+        linear(
+            part.b(),
+            u.columns(part.fromRank(), part.toRank()),
+            adapter.scale(),
+            1,
+            y.columns(part.fromColumn(), part.toColumn()));
+      }
+    } else {
+      Backend.super.linear(w, adapter, x, u, y);
+    }
+  }
+
+  @Override
+  public void linearInputGradient(Matrix w, LowRank adapter, Tensor dy, Tensor du, Tensor dx) {
+    CudaMatrix m = CudaMatrix.of(w);
+    CudaTensor dOut = CudaTensor.activation(dy);
+    CudaTensor ranks = CudaTensor.activation(du);
+    CudaTensor dIn = CudaTensor.activation(dx);
+    requireProduct(m, dIn, dOut);
+    if (!fusible(m, adapter)) {
+      Backend.super.linearInputGradient(w, adapter, dy, du, dx);
+    } else if (joined(dIn, ranks)) {
+      long wide = borrowWidened(m, adapter);
+      cublas.dyW(wide, m.columns() + adapter.ranks(), dOut, 1, 0, join(dIn, ranks));
+      device.free(wide);
+      linearInputGradient(adapter.a(), du, 1, 1, dx);
+    } else if (joined(dOut, ranks)) {
+      for (LowRank.Part part : adapter.parts()) {
+        linearInputGradient(
+            part.b(),
+            dy.columns(part.fromColumn(), part.toColumn()),
+            adapter.scale(),
+            0,
+            du.columns(part.fromRank(), part.toRank()));
+      }
+      long extended = borrowExtended(m, adapter);
+      cublas.dyW(extended, m.columns(), join(dOut, ranks), 1, 0, dIn);
+      device.free(extended);
+    } else {
+      Backend.super.linearInputGradient(w, adapter, dy, du, dx);
+    }
   }
 
   /** Enough rows to fill the device, in about a GiB of logits. */
@@ -428,6 +695,30 @@ public final class CudaBackend implements Backend {
     cublas.dyTx(dOut, in, alpha, 1, gradient);
   }
 
+  /** Two parts of equal size at a time where they are neighbours: k and v; gate and up. */
+  @Override
+  public void lowRankGradient(LowRank adapter, Tensor dy, Tensor u, List<Tensor> gradients) {
+    int n = gradients.size();
+    for (int i = 0; i < n; i++) {
+      LowRank.Part part = adapter.parts().get(i);
+      CudaTensor dOut = CudaTensor.activation(dy.columns(part.fromColumn(), part.toColumn()));
+      CudaTensor in = CudaTensor.activation(u.columns(part.fromRank(), part.toRank()));
+      CudaTensor gradient = CudaTensor.floats(gradients.get(i));
+      CudaTensor second = i + 1 < n ? CudaTensor.floats(gradients.get(i + 1)) : null;
+      if (second != null
+          && second.rows() == gradient.rows()
+          && second.columns() == gradient.columns()
+          && adapter.parts().get(i + 1).fromColumn() == part.toColumn()
+          && adapter.parts().get(i + 1).fromRank() == part.toRank()) {
+        long apart = (second.address() - gradient.address()) / 4;
+        cublas.dyTxTwice(dOut, in, adapter.scale(), gradient, apart);
+        i++;
+      } else {
+        linearWeightGradient(dOut, in, adapter.scale(), gradient);
+      }
+    }
+  }
+
   /** Equal to the columns of {@link #linear} within rounding, not bit for bit. */
   @Override
   public void linearRows(Matrix w, Indices rows, Tensor x, Tensor y) {
@@ -452,6 +743,92 @@ public final class CudaBackend implements Backend {
   public void rmsNormAdd(
       Tensor x, Tensor weight, float eps, Tensor residual, Tensor out, Tensor rstd) {
     norm(x, weight, eps, CudaTensor.activation(residual), out, rstd);
+  }
+
+  @Override
+  public void rmsNormAddNorm(
+      Tensor x,
+      Tensor weight,
+      float eps,
+      Tensor residual,
+      Tensor out,
+      Tensor rstd,
+      Tensor next,
+      Tensor h,
+      Tensor nextRstd) {
+    CudaTensor in = CudaTensor.activation(x);
+    CudaTensor old = CudaTensor.activation(residual);
+    CudaTensor sum = CudaTensor.activation(out);
+    CudaTensor to = CudaTensor.activation(h);
+    CudaTensor w = CudaTensor.floats(weight);
+    CudaTensor w2 = CudaTensor.floats(next);
+    int chunks = (in.columns() + 255) / 256;
+    boolean vector =
+        width(in.columns(), in, old, sum, to) == 8
+            && (w.address() & 15) == 0
+            && (w2.address() & 15) == 0;
+    if (!vector || chunks > MOST_CHUNKS) {
+      Backend.super.rmsNormAddNorm(x, weight, eps, residual, out, rstd, next, h, nextRstd);
+      return;
+    }
+    rowKernel("norm_twice", true, in.columns(), true)
+        .t(in)
+        .p(w.address())
+        .f(eps)
+        .t(old)
+        .t(sum)
+        .p(CudaTensor.addressOf(rstd))
+        .p(w2.address())
+        .t(to)
+        .p(CudaTensor.addressOf(nextRstd))
+        .i(in.rows())
+        .i(in.columns())
+        .launch((in.rows() + NORM_WARPS - 1) / NORM_WARPS, 1, NORM_WARPS * 32, 0);
+  }
+
+  @Override
+  public void rmsNormGradients(
+      Tensor dOut,
+      Tensor x,
+      Tensor weight,
+      Tensor rstd,
+      Tensor dx,
+      Tensor dWeight,
+      Tensor nextX,
+      Tensor next,
+      Tensor nextRstd,
+      Tensor out,
+      Tensor dNext) {
+    CudaTensor d = CudaTensor.activation(dOut);
+    CudaTensor in = CudaTensor.activation(x);
+    CudaTensor dIn = CudaTensor.activation(dx);
+    CudaTensor in2 = CudaTensor.activation(nextX);
+    CudaTensor to = CudaTensor.activation(out);
+    CudaTensor w = CudaTensor.floats(weight);
+    CudaTensor w2 = CudaTensor.floats(next);
+    int chunks = (in.columns() + 255) / 256;
+    boolean vector =
+        width(in.columns(), d, in, dIn, in2, to) == 8
+            && (w.address() & 15) == 0
+            && (w2.address() & 15) == 0;
+    if (dWeight != null || dNext != null || !vector || chunks > MOST_CHUNKS) {
+      Backend.super.rmsNormGradients(
+          dOut, x, weight, rstd, dx, dWeight, nextX, next, nextRstd, out, dNext);
+      return;
+    }
+    rowKernel("norm_gradient_twice", true, in.columns(), true)
+        .t(d)
+        .t(in)
+        .p(w.address())
+        .p(CudaTensor.addressOf(rstd))
+        .t(dIn)
+        .t(in2)
+        .p(w2.address())
+        .p(CudaTensor.addressOf(nextRstd))
+        .t(to)
+        .i(in.rows())
+        .i(in.columns())
+        .launch((in.rows() + NORM_WARPS - 1) / NORM_WARPS, 1, NORM_WARPS * 32, 0);
   }
 
   private void norm(
@@ -722,6 +1099,117 @@ public final class CudaBackend implements Backend {
         CudaTensor.activation(out));
   }
 
+  @Override
+  public void qkNormRopeAppend(
+      Tensor qkv,
+      Tensor qWeight,
+      Tensor kWeight,
+      float eps,
+      Indices positions,
+      Tensor rope,
+      CacheBatch batch,
+      int layer,
+      Tensor q) {
+    CudaTensor in = CudaTensor.activation(qkv);
+    CudaCacheBatch caches = (CudaCacheBatch) batch;
+    int dim = rope.columns();
+    int heads = q.columns() / dim;
+    int kvHeads = caches.width() / dim;
+    int items = in.rows() * (heads + 2 * kvHeads);
+    int width = headWidth(dim, qWeight, kWeight, in, CudaTensor.of(q), CudaTensor.of(q));
+    kernels
+        .call("norm", "qk_norm_rope_append_" + width)
+        .t(in)
+        .p(CudaTensor.addressOf(qWeight))
+        .p(CudaTensor.addressOf(kWeight))
+        .f(eps)
+        .p(caches.rows().address())
+        .p(CudaTensor.addressOf(rope))
+        .p(caches.table().address())
+        .i(layer)
+        .t(CudaTensor.activation(q))
+        .i(in.rows())
+        .i(heads)
+        .i(kvHeads)
+        .i(dim)
+        .launch((items + NORM_WARPS - 1) / NORM_WARPS, 1, NORM_WARPS * 32, 0);
+  }
+
+  // ---- steps that are repeated
+
+  @Override
+  public boolean repeats() {
+    return true;
+  }
+
+  @Override
+  public void repeat(Object key, Runnable operations) {
+    recordings.computeIfAbsent(key, k -> new Recording(device)).run(operations);
+  }
+
+  @Override
+  public void forget(Object key) {
+    Recording recording = recordings.remove(key);
+    if (recording != null) {
+      device.synchronize();
+      recording.close();
+    }
+  }
+
+  @Override
+  public LowRankRows lowRankRows(List<LowRank> adapters, int[] starts) {
+    return new CudaLowRankRows(device, adapters, starts);
+  }
+
+  @Override
+  public void addLowRank(LowRankRows adapters, Tensor x, Tensor y) {
+    CudaLowRankRows rows = (CudaLowRankRows) adapters;
+    CudaTensor in = CudaTensor.activation(x);
+    CudaTensor out = CudaTensor.activation(y);
+    int slices = in.columns() >= 4096 ? 4 : 1;
+    int perBlock = 8 / slices;
+    try (CudaTensor u = CudaTensor.allocate(device, in.rows(), rows.ranks(), false)) {
+      kernels
+          .call("serving", "low_rank_down")
+          .p(rows.address())
+          .t(in)
+          .t(u)
+          .i(in.columns())
+          .i(slices)
+          .launch(rows.groups(), (rows.ranks() + perBlock - 1) / perBlock, 256, 0);
+      kernels
+          .call("serving", "low_rank_up")
+          .p(rows.address())
+          .t(u)
+          .t(out)
+          .launch(rows.groups(), (out.columns() + 255) / 256, 256, 0);
+    }
+  }
+
+  @Override
+  public void assign(Indices indices, int[] values) {
+    CudaIndices.of(indices).assign(values);
+  }
+
+  @Override
+  public void assign(CacheBatch batch, List<KeyValues> caches, int[] past) {
+    ((CudaCacheBatch) batch).assign(caches, past);
+  }
+
+  @Override
+  public void mostLikely(Tensor logits, Tensor picks) {
+    CudaTensor z = CudaTensor.activation(logits);
+    if (picks.rows() != z.rows() || picks.columns() != 2) {
+      throw new IllegalArgumentException("%s takes no picks of %s".formatted(picks, z));
+    }
+    kernels
+        .call("serving", "most_likely_" + width(z.columns(), z))
+        .t(z)
+        .i(z.columns())
+        .p(CudaTensor.floats(picks).address())
+        .launch(z.rows(), 1, 1024, 0);
+  }
+
   // ---- feed-forward
 
   @Override
@@ -740,15 +1228,24 @@ public final class CudaBackend implements Backend {
 
   @Override
   public void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
+    gegluGradient(dOut, gateUp, dGateUp, null);
+  }
+
+  @Override
+  public void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp, Tensor activated) {
     CudaTensor d = CudaTensor.activation(dOut);
     CudaTensor in = CudaTensor.activation(gateUp);
     CudaTensor to = CudaTensor.activation(dGateUp);
-    int width = width(d.columns(), d, in, to);
+    CudaTensor again = activated == null ? null : CudaTensor.activation(activated);
+    int width =
+        again == null ? width(d.columns(), d, in, to) : width(d.columns(), d, in, to, again);
     kernels
         .call("elementwise", "geglu_gradient_" + width)
         .t(d)
         .t(in)
         .t(to)
+        .p(again == null ? 0 : again.address())
+        .i(again == null ? 0 : again.stride())
         .i(d.rows())
         .i(d.columns())
         .launchEach(d.size() / width);
@@ -782,6 +1279,22 @@ public final class CudaBackend implements Backend {
   public void crossEntropy(Tensor logits, Indices targets, Tensor weights, Tensor losses) {
     CudaTensor z = CudaTensor.activation(logits);
     int width = width(z.columns(), z);
+    boolean clustered =
+        device.hasClusters()
+            && width == 8
+            && z.columns() > HELD_COLUMNS / 2
+            && z.columns() <= HELD_COLUMNS;
+    if (clustered) {
+      kernels
+          .call("training", "cross_entropy_cluster")
+          .t(z)
+          .p(CudaIndices.of(targets).address())
+          .p(CudaTensor.addressOf(weights))
+          .p(CudaTensor.addressOf(losses))
+          .i(z.columns())
+          .launch(4 * z.rows(), 1, 1024, 0);
+      return;
+    }
     kernels
         .call("training", "cross_entropy_" + width)
         .t(z)
@@ -839,6 +1352,8 @@ public final class CudaBackend implements Backend {
 
   @Override
   public void close() {
+    device.synchronize();
+    recordings.values().forEach(Recording::close);
     kernels.close();
     cublas.close();
     device.close();

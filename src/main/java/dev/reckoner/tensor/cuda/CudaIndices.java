@@ -32,6 +32,15 @@ final class CudaIndices implements Indices {
     device.send(values, address);
   }
 
+  /** Other values at the same place. */
+  void assign(int[] other) {
+    if (other.length != values.length) {
+      throw new IllegalArgumentException("%d values for %d".formatted(other.length, values.length));
+    }
+    System.arraycopy(other, 0, values, 0, other.length);
+    device.send(values, address);
+  }
+
   @Override
   public int[] values() {
     return values;
@@ -63,20 +72,33 @@ final class CudaIndices implements Indices {
     return queryTiles;
   }
 
-  /** {@code {first row, rows, position, sequence length}} of each tile of keys; most work first. */
+  /**
+   * {@code {first row, rows + 256 * sequence, position, sequence length}} of each tile of keys;
+   * most work first.
+   */
   CudaIndices keyTiles() {
     if (keyTiles == null) {
       List<int[]> tiles = new ArrayList<>();
       for (int s = 0; s + 1 < values.length; s++) {
         int length = values[s + 1] - values[s];
         for (int at = values[s]; at < values[s + 1]; at += TILE) {
-          tiles.add(new int[] {at, Math.min(TILE, values[s + 1] - at), at - values[s], length});
+          int rows = Math.min(TILE, values[s + 1] - at);
+          tiles.add(new int[] {at, rows + (s << 8), at - values[s], length});
         }
       }
       tiles.sort(Comparator.comparingInt((int[] t) -> t[2] - t[3]));
       keyTiles = new CudaIndices(device, flat(tiles));
     }
     return keyTiles;
+  }
+
+  /** Of the sequences whose starts these are. */
+  int longest() {
+    int longest = 0;
+    for (int s = 0; s + 1 < values.length; s++) {
+      longest = Math.max(longest, values[s + 1] - values[s]);
+    }
+    return longest;
   }
 
   static int[] flat(List<int[]> tiles) {

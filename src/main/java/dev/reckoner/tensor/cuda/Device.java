@@ -30,6 +30,7 @@ final class Device implements AutoCloseable {
   private final MemorySegment ring;
   private int ringAt;
   private Thread current;
+  private Recording recording;
 
   /**
    * @param ordinal which GPU, from 0
@@ -121,6 +122,11 @@ final class Device implements AutoCloseable {
     return "sm_%d%d%s".formatted(major, minor, major >= 9 ? "a" : "");
   }
 
+  /** Whether blocks can share memory in clusters. */
+  boolean hasClusters() {
+    return major >= 9;
+  }
+
   /** Makes the context the calling thread's; cheap when it is already. */
   void enter() {
     Thread thread = Thread.currentThread();
@@ -134,8 +140,22 @@ final class Device implements AutoCloseable {
    * @throws CudaException when memory runs out, with what was asked for and what lowers the need
    */
   long allocate(long bytes) {
+    long size = Math.max(bytes + 255 & ~255L, 256);
+    return recording == null ? allocateAnew(size) : recording.allocate(size);
+  }
+
+  /** Runs operations whose memory {@code owner} keeps. */
+  void record(Recording owner, Runnable operations) {
+    recording = owner;
+    try {
+      operations.run();
+    } finally {
+      recording = null;
+    }
+  }
+
+  long allocateAnew(long size) {
     enter();
-    long size = Math.max(bytes, 256);
     long address = driver.allocate(size, stream);
     if (address == 0) {
       driver.synchronize(stream);
@@ -159,7 +179,11 @@ final class Device implements AutoCloseable {
     return bytes / (double) (1L << 30);
   }
 
+  /** Memory freed while operations are recorded goes back to their recording. */
   void free(long address) {
+    if (recording != null && recording.free(address)) {
+      return;
+    }
     enter();
     driver.free(address, stream);
   }

@@ -26,6 +26,7 @@ final class Driver {
   private static final int OUT_OF_MEMORY = 2;
   private static final int FUNCTION_MAX_DYNAMIC_SHARED = 8;
   private static final int STREAM_NON_BLOCKING = 1;
+  private static final int CAPTURE_THREAD_LOCAL = 1;
   private static final int POOL_RELEASE_THRESHOLD = 4;
   private static final int POOL_USED_CURRENT = 7;
   private static final int POOL_USED_HIGH = 8;
@@ -63,6 +64,12 @@ final class Driver {
   private final MethodHandle moduleGetFunction;
   private final MethodHandle funcSetAttribute;
   private final MethodHandle launchKernel;
+  private final MethodHandle streamBeginCapture;
+  private final MethodHandle streamEndCapture;
+  private final MethodHandle graphInstantiate;
+  private final MethodHandle graphLaunch;
+  private final MethodHandle graphExecDestroy;
+  private final MethodHandle graphDestroy;
   private final MethodHandle eventCreate;
   private final MethodHandle eventDestroy;
   private final MethodHandle eventRecord;
@@ -108,6 +115,12 @@ final class Driver {
     launchKernel =
         function(
             lib, "cuLaunchKernel", LONG, INT, INT, INT, INT, INT, INT, INT, LONG, POINTER, LONG);
+    streamBeginCapture = function(lib, "cuStreamBeginCapture_v2", LONG, INT);
+    streamEndCapture = function(lib, "cuStreamEndCapture", LONG, POINTER);
+    graphInstantiate = function(lib, "cuGraphInstantiateWithFlags", POINTER, LONG, LONG);
+    graphLaunch = function(lib, "cuGraphLaunch", LONG, LONG);
+    graphExecDestroy = function(lib, "cuGraphExecDestroy", LONG);
+    graphDestroy = function(lib, "cuGraphDestroy", LONG);
     eventCreate = function(lib, "cuEventCreate", POINTER, INT);
     eventDestroy = function(lib, "cuEventDestroy_v2", LONG);
     eventRecord = function(lib, "cuEventRecord", LONG, LONG);
@@ -446,6 +459,50 @@ final class Driver {
     }
     if (status != 0) {
       throw failure(status, "kernel %s <<<(%d, %d), %d>>>".formatted(name, gridX, gridY, threads));
+    }
+  }
+
+  /** What the stream is given from now on is recorded, not run. */
+  void beginCapture(long stream) {
+    try {
+      check(
+          (int) streamBeginCapture.invokeExact(stream, CAPTURE_THREAD_LOCAL),
+          "cuStreamBeginCapture");
+    } catch (Throwable e) {
+      throw Native.unexpected(e);
+    }
+  }
+
+  /** Ends a recording; what {@link #launchGraph} runs, or 0 when it cannot be run again. */
+  long endCapture(long stream) {
+    try {
+      int ended = (int) streamEndCapture.invokeExact(stream, cell);
+      long graph = cell.get(LONG, 0);
+      if (ended != 0 || graph == 0) {
+        return 0;
+      }
+      int made = (int) graphInstantiate.invokeExact(cell, graph, 0L);
+      long executable = cell.get(LONG, 0);
+      check((int) graphDestroy.invokeExact(graph), "cuGraphDestroy");
+      return made == 0 ? executable : 0;
+    } catch (Throwable e) {
+      throw Native.unexpected(e);
+    }
+  }
+
+  void launchGraph(long executable, long stream) {
+    try {
+      check((int) graphLaunch.invokeExact(executable, stream), "cuGraphLaunch");
+    } catch (Throwable e) {
+      throw Native.unexpected(e);
+    }
+  }
+
+  void destroyGraph(long executable) {
+    try {
+      check((int) graphExecDestroy.invokeExact(executable), "cuGraphExecDestroy");
+    } catch (Throwable e) {
+      throw Native.unexpected(e);
     }
   }
 
