@@ -21,13 +21,15 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Times training steps of named shapes with random weights, and single operations. {@code --model
- * bundled|270m|1b|4b}, {@code --mode full|qlora}, {@code --sequences N}, {@code --length N}, {@code
- * --supervised PERCENT}, {@code --recompute}, {@code --steps N}; {@code --operations} times the
- * operations of that shape instead, {@code --profile} tells how a step's time divides among its
- * operations. Medians, after warm-up.
+ * bundled|270m|1b|4b}, {@code --mode full|qlora}, {@code --runs 8x1024,8x1024@30,1x1024r}
+ * (sequences, length, percent supervised, recompute), {@code --steps N}; {@code --operations} times
+ * the operations of that shape instead, {@code --serve} prefill and decoding; {@code --profile}
+ * tells how a step's time divides among its operations. Medians, after warm-up.
  */
 public final class CudaBench {
   private static final int PROFILED_STEPS = 4;
@@ -75,23 +77,19 @@ public final class CudaBench {
   public static void main(String[] args) {
     String model = "bundled";
     String mode = "full";
-    int sequences = 32;
-    int length = 1024;
-    int supervised = 100;
+    String runs = "32x1024";
     int steps = 12;
-    boolean recompute = false;
     boolean operations = false;
+    boolean serve = false;
     boolean profile = false;
     for (int i = 0; i < args.length; i++) {
       switch (args[i]) {
         case "--model" -> model = args[++i];
         case "--mode" -> mode = args[++i];
-        case "--sequences" -> sequences = Integer.parseInt(args[++i]);
-        case "--length" -> length = Integer.parseInt(args[++i]);
-        case "--supervised" -> supervised = Integer.parseInt(args[++i]);
+        case "--runs" -> runs = args[++i];
         case "--steps" -> steps = Integer.parseInt(args[++i]);
-        case "--recompute" -> recompute = true;
         case "--operations" -> operations = true;
+        case "--serve" -> serve = true;
         case "--profile" -> profile = true;
         default -> throw new IllegalArgumentException("unknown option " + args[i]);
       }
@@ -99,12 +97,13 @@ public final class CudaBench {
     try (CudaBackend b = CudaBackend.open(0)) {
       System.out.println(b.description());
       GemmaConfig c = shape(model);
-      if (operations) {
-        operations(b, c, sequences, length);
+      if (serve) {
+        ServeBench.run(b, c, steps);
+      } else if (operations) {
+        Run run = Run.of(runs);
+        operations(b, c, run.sequences, run.length);
       } else {
-        PackedBatch batch = batch(c, sequences, length, supervised);
-        train(
-            b, profile ? new Profile(b) : null, c, model, mode, batch, sequences, recompute, steps);
+        train(b, profile ? new Profile(b) : null, c, model, mode, runs.split(","), steps);
       }
     } catch (CudaException e) {
       System.out.println(e.getMessage());
@@ -131,15 +130,30 @@ public final class CudaBench {
     return new PackedBatch(tokens, starts, places, targets, weights);
   }
 
+  /** {@code 8x1024}, then {@code @30} for 30% supervised, {@code r} for recompute. */
+  private record Run(int sequences, int length, int supervised, boolean recompute) {
+    private static final Pattern FORM = Pattern.compile("(\\d+)x(\\d+)(?:@(\\d+))?(r?)");
+
+    static Run of(String text) {
+      Matcher m = FORM.matcher(text);
+      if (!m.matches()) {
+        throw new IllegalArgumentException("a run is written 8x1024@30r, not " + text);
+      }
+      return new Run(
+          Integer.parseInt(m.group(1)),
+          Integer.parseInt(m.group(2)),
+          m.group(3) == null ? 100 : Integer.parseInt(m.group(3)),
+          !m.group(4).isEmpty());
+    }
+  }
+
   private static void train(
       CudaBackend device,
       Profile profile,
       GemmaConfig c,
       String name,
       String mode,
-      PackedBatch batch,
-      int sequences,
-      boolean recompute,
+      String[] runs,
       int steps) {
     Backend b = profile == null ? device : profile.backend();
     boolean full = mode.equals("full");
@@ -147,62 +161,77 @@ public final class CudaBench {
             full ? Gemma3.randomTrainable(c, b, 1) : Gemma3.random(c, b, Precision.NF4, 1);
         LoraAdapter adapter =
             full ? null : LoraAdapter.create(model, "bench", LoraSpec.allLinear(16, 16), 2)) {
-      TrainingPass pass = new TrainingPass(model, adapter, recompute);
-      Parameters p = pass.parameters();
-      try (Tensor m = b.floats(1, p.size());
-          Tensor v = b.floats(1, p.size())) {
-        double[] seconds = new double[steps];
-        double[] losses = new double[steps];
-        device.resetPeakMemory();
-        for (int i = 0; i < steps; i++) {
-          b.synchronize();
-          long start = System.nanoTime();
-          float[] rowLosses = step(b, pass, batch, m, v, i);
-          if (full) {
-            model.refresh();
-          } else {
-            adapter.refresh();
-          }
-          b.synchronize();
-          seconds[i] = (System.nanoTime() - start) * 1e-9;
-          double sum = 0;
-          for (float l : rowLosses) {
-            sum += l;
-          }
-          losses[i] = sum / rowLosses.length;
-        }
-        double[] warm = Arrays.copyOfRange(seconds, Math.min(4, steps - 1), steps);
-        Arrays.sort(warm);
-        double median = warm[warm.length / 2];
-        int t = batch.tokens().length;
-        double flop = flop(c, full, t, t / sequences, batch.rows().length);
-        System.out.printf(
-            Locale.ROOT,
-            "%s %s %dx%d%s, %.1fM parameters: first %.0f ms, median %.2f ms (%.2f-%.2f), %,.0f tok/s, %.0f TFLOP/s, peak %.2f GiB, loss %.3f -> %.3f%n",
-            name,
-            mode,
-            sequences,
-            t / sequences,
-            recompute ? " recompute" : "",
-            c.parameters() / 1e6,
-            seconds[0] * 1e3,
-            median * 1e3,
-            warm[0] * 1e3,
-            warm[warm.length - 1] * 1e3,
-            t / median,
-            flop / median / 1e12,
-            device.peakMemory() / (double) (1L << 30),
-            losses[0],
-            losses[steps - 1]);
-        if (profile != null) {
-          profile.start();
-          for (int i = 0; i < PROFILED_STEPS; i++) {
-            step(b, pass, batch, m, v, steps + i);
-          }
-          profile.print(PROFILED_STEPS);
-        }
+      for (String run : runs) {
+        train(device, profile, model, adapter, name + " " + mode + " " + run, Run.of(run), steps);
       }
     }
+  }
+
+  private static void train(
+      CudaBackend device,
+      Profile profile,
+      Gemma3 model,
+      LoraAdapter adapter,
+      String name,
+      Run run,
+      int steps) {
+    Backend b = model.backend();
+    GemmaConfig c = model.config();
+    boolean full = adapter == null;
+    PackedBatch batch = batch(c, run.sequences, run.length, run.supervised);
+    TrainingPass pass = new TrainingPass(model, adapter, run.recompute);
+    Parameters p = pass.parameters();
+    try (Tensor m = b.floats(1, p.size());
+        Tensor v = b.floats(1, p.size())) {
+      double[] seconds = new double[steps];
+      double[] losses = new double[steps];
+      device.resetPeakMemory();
+      for (int i = 0; i < steps; i++) {
+        b.synchronize();
+        long start = System.nanoTime();
+        float[] rowLosses = step(b, pass, batch, m, v, i);
+        if (full) {
+          model.refresh();
+        } else {
+          adapter.refresh();
+        }
+        b.synchronize();
+        seconds[i] = (System.nanoTime() - start) * 1e-9;
+        double sum = 0;
+        for (float l : rowLosses) {
+          sum += l;
+        }
+        losses[i] = sum / rowLosses.length;
+      }
+      double[] warm = Arrays.copyOfRange(seconds, Math.min(4, steps - 1), steps);
+      Arrays.sort(warm);
+      double median = warm[warm.length / 2];
+      int t = batch.tokens().length;
+      double flop = flop(c, full, t, run.length, batch.rows().length);
+      System.out.printf(
+          Locale.ROOT,
+          "%s, %.1fM parameters: first %.0f ms, median %.2f ms (%.2f-%.2f), %,.0f tok/s, %.0f"
+              + " TFLOP/s, peak %.2f GiB, loss %.3f -> %.3f%n",
+          name,
+          c.parameters() / 1e6,
+          seconds[0] * 1e3,
+          median * 1e3,
+          warm[0] * 1e3,
+          warm[warm.length - 1] * 1e3,
+          t / median,
+          flop / median / 1e12,
+          device.peakMemory() / (double) (1L << 30),
+          losses[0],
+          losses[steps - 1]);
+      if (profile != null) {
+        profile.start();
+        for (int i = 0; i < PROFILED_STEPS; i++) {
+          step(b, pass, batch, m, v, steps + i);
+        }
+        profile.print(PROFILED_STEPS);
+      }
+    }
+    p.dropGradients();
   }
 
   private static float[] step(

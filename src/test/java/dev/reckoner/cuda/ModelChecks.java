@@ -25,10 +25,14 @@ final class ModelChecks {
   private ModelChecks() {}
 
   static GemmaConfig config(int headDim) {
+    return config(headDim, 192, 448);
+  }
+
+  private static GemmaConfig config(int headDim, int hidden, int feedForward) {
     return new GemmaConfig(
         512,
-        192,
-        448,
+        hidden,
+        feedForward,
         3,
         4,
         2,
@@ -76,6 +80,9 @@ final class ModelChecks {
           new Check(
               "model QLoRA recompute", size, TOLERANCE, o -> qlora(o.b, config, batch, true)));
       checks.add(new Check("model logits", size, TOLERANCE, o -> logits(o.b, config, batch)));
+      checks.add(
+          new Check(
+              "model decoding", size, TOLERANCE, o -> decoding(o.b, config(headDim, 256, 2304))));
     }
     return checks;
   }
@@ -130,6 +137,76 @@ final class ModelChecks {
       b.download(p.gradients(), second);
       return new float[][] {losses, first, second};
     }
+  }
+
+  /**
+   * Many steps of one token, over which a backend may record and repeat, with sequences and
+   * adapters that come and go; a sequence alone must give the bits it gives in a batch.
+   */
+  private static float[][] decoding(Backend b, GemmaConfig config) {
+    SplittableRandom random = new SplittableRandom(21);
+    try (Gemma3 model = Gemma3.random(config, b, Precision.NF4, 5);
+        LoraAdapter first = adapter(b, model, 31);
+        LoraAdapter second = adapter(b, model, 32)) {
+      LoraAdapter[] adapters = {null, first, second, first, null};
+      List<KvCache> caches = new ArrayList<>();
+      List<float[]> results = new ArrayList<>();
+      int[] lengths = {1, 70, 130, 9, 40};
+      for (int i = 0; i < lengths.length; i++) {
+        caches.add(model.newCache(200));
+        int[] prompt = Ops.integers(random, lengths[i], config.vocabulary());
+        model.forward(List.of(Segment.of(caches.get(i), prompt, adapters[i])));
+      }
+      for (int step = 0; step < 12; step++) {
+        List<Segment> segments = new ArrayList<>();
+        int n = step % 4 == 3 ? 2 : 5;
+        for (int i = 0; i < n; i++) {
+          int[] token = {random.nextInt(config.vocabulary())};
+          segments.add(Segment.of(caches.get(i), token, adapters[i]));
+        }
+        List<float[][]> logits = model.forward(segments);
+        logits.forEach(l -> results.add(l[0]));
+        // The same again, some of them with candidates alone, by picks and alone.
+        List<Segment> some = new ArrayList<>();
+        for (int i = 0; i < n; i++) {
+          caches.get(i).truncate(caches.get(i).length() - 1);
+          Segment s = segments.get(i);
+          int[] candidates = i == 1 ? new int[] {3, 500, 77} : null;
+          some.add(new Segment(s.cache(), s.tokens(), s.adapter(), i == 2 ? 0 : 1, candidates));
+        }
+        model.forward(some).stream().filter(l -> l.length > 0).forEach(l -> results.add(l[0]));
+        for (int i = 0; i < n; i++) {
+          caches.get(i).truncate(caches.get(i).length() - 1);
+        }
+        List<Gemma3.Pick> picks = model.pick(segments);
+        for (int i = 0; i < n; i++) {
+          float[] row = logits.get(i)[0];
+          int token = picks.get(i).token();
+          for (float v : row) {
+            if (v > row[token]) {
+              throw new IllegalStateException(
+                  "picked %d of %f below %f".formatted(token, row[token], v));
+            }
+          }
+          results.add(new float[] {picks.get(i).logProbability()});
+        }
+        caches.getFirst().truncate(caches.getFirst().length() - 1);
+        float[] alone = model.forward(segments.subList(0, 1)).getFirst()[0];
+        if (!java.util.Arrays.equals(alone, logits.getFirst()[0])) {
+          throw new IllegalStateException("a sequence alone differs from itself in a batch");
+        }
+      }
+      caches.forEach(KvCache::close);
+      return results.toArray(float[][]::new);
+    }
+  }
+
+  private static LoraAdapter adapter(Backend b, Gemma3 model, long seed) {
+    LoraAdapter adapter = LoraAdapter.create(model, "d" + seed, LoraSpec.allLinear(8, 16), seed);
+    int size = adapter.parameters().size();
+    b.upload(Ops.normal(new SplittableRandom(seed), size, 0.05), adapter.parameters().values());
+    adapter.refresh();
+    return adapter;
   }
 
   private static float[][] logits(Backend b, GemmaConfig config, PackedBatch batch) {

@@ -4,6 +4,7 @@ import dev.reckoner.tensor.AdamW;
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.CacheBatch;
 import dev.reckoner.tensor.KeyValues;
+import dev.reckoner.tensor.LowRank;
 import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Nf4;
 import dev.reckoner.tensor.Precision;
@@ -78,6 +79,9 @@ final class OperationChecks {
     OperationChecks c = new OperationChecks(seed);
     c.memory();
     c.linear();
+    c.adapted();
+    c.fewRows();
+    c.linearGeglu();
     c.embedding();
     c.norms();
     c.attention();
@@ -214,6 +218,144 @@ final class OperationChecks {
     }
   }
 
+  /** As in decoding: few rows, whose result must not depend on their number. */
+  private void fewRows() {
+    for (int[] s : new int[][] {{1, 1536, 1152}, {3, 1152, 6912}, {8, 4608, 2048}, {6, 130, 320}}) {
+      int t = s[0];
+      int n = s[1];
+      int in = s[2];
+      SplittableRandom r = random();
+      float[] x = Ops.normal(r, t * in, 1);
+      float[] y = Ops.normal(r, t * n, 1);
+      float[] w = Ops.normal(r, n * in, 0.05);
+      WeightSource a = WeightSource.of(Arrays.copyOf(w, 64 * in), 64, in);
+      WeightSource b = WeightSource.of(Arrays.copyOfRange(w, 64 * in, n * in), n - 64, in);
+      for (String kind : List.of("bf16", "nf4")) {
+        add(
+            "few rows " + kind,
+            "%dx%d -> %d".formatted(t, in, n),
+            BF16,
+            o -> {
+              Matrix m = matrix(o, kind, a, b, w, n, in);
+              Tensor tx = o.view(x, t, in, 8, 8);
+              Tensor out = o.out(t, n);
+              o.b.linear(m, tx, 1, 0, out);
+              Tensor added = o.view(y, t, n, 8, 3);
+              o.b.linear(m, tx, 0.5f, 1, added);
+              Tensor last = o.out(1, n);
+              o.b.linear(m, tx.rows(t - 1, t), 1, 0, last);
+              float[] all = o.read(out);
+              float[] alone = o.read(last);
+              if (!Arrays.equals(Arrays.copyOfRange(all, (t - 1) * n, t * n), alone)) {
+                throw new IllegalStateException("a row alone differs from the row in a batch");
+              }
+              return new float[][] {all, o.read(added), alone};
+            });
+      }
+    }
+  }
+
+  /** Products that go straight into GeGLU, at few rows and more. */
+  private void linearGeglu() {
+    for (int[] s : new int[][] {{1, 2048, 640}, {7, 2050, 1152}, {8, 2304, 256}, {40, 96, 128}}) {
+      int t = s[0];
+      int f = s[1];
+      int in = s[2];
+      SplittableRandom r = random();
+      float[] x = Ops.normal(r, t * in, 1);
+      float[] w = Ops.normal(r, 2 * f * in, 0.05);
+      WeightSource a = WeightSource.of(Arrays.copyOf(w, f * in), f, in);
+      WeightSource b = WeightSource.of(Arrays.copyOfRange(w, f * in, 2 * f * in), f, in);
+      add(
+          "linear + geglu",
+          "%dx%d -> %d".formatted(t, in, f),
+          BF16_GRADIENT,
+          o -> {
+            Matrix m = matrix(o, "nf4", a, b, w, 2 * f, in);
+            Tensor tx = o.activation(x, t, in);
+            Tensor both = o.out(t, 2 * f);
+            Tensor twice = o.out(t, f);
+            Tensor once = o.out(t, f);
+            o.b.linear(m, tx, 1, 0, both);
+            o.b.geglu(both, twice);
+            o.b.linearGeglu(m, tx, once);
+            return new float[][] {o.read(once), o.read(twice)};
+          });
+    }
+  }
+
+  /** u behind x (and du behind dx), behind y (and dy), and alone. */
+  private void adapted() {
+    int[][] shapes = {
+      {70, 128, 96, 160, 8}, {300, 640, 512, 128, 16}, {90, 192, 96, 96, 16}, {33, 64, 24, 40, 4}
+    };
+    for (int[] s : shapes) {
+      int t = s[0];
+      int in = s[1];
+      int first = s[2];
+      int n = first + s[3];
+      int rank = s[4];
+      SplittableRandom r = random();
+      float[] x = Ops.normal(r, t * in, 1);
+      float[] dy = Ops.normal(r, t * n, 1);
+      float[] w = Ops.normal(r, n * in, 0.05);
+      float[] la = Ops.normal(r, 2 * rank * in, 0.1);
+      float[] lb = Ops.normal(r, n * rank, 0.1);
+      WeightSource a = WeightSource.of(Arrays.copyOf(w, first * in), first, in);
+      WeightSource b = WeightSource.of(Arrays.copyOfRange(w, first * in, n * in), n - first, in);
+      for (String kind : List.of("bf16", "nf4")) {
+        add(
+            "adapted linear " + kind,
+            "%dx%d -> %d + %d, rank %d".formatted(t, in, first, n - first, rank),
+            BF16_GRADIENT,
+            o -> {
+              Matrix m = matrix(o, kind, a, b, w, n, in);
+              Tensor masterA = o.floats(la, 2 * rank, in);
+              Tensor masterB = o.floats(lb, n, rank);
+              Matrix ma = o.keep(o.b.trainable(masterA));
+              Matrix b1 = o.keep(o.b.trainable(masterB.rows(0, first)));
+              Matrix b2 = o.keep(o.b.trainable(masterB.rows(first, n)));
+              o.b.refresh(List.of(ma, b1, b2));
+              LowRank adapter =
+                  new LowRank(
+                      ma,
+                      2,
+                      List.of(
+                          new LowRank.Part(b1, 0, first, 0, rank),
+                          new LowRank.Part(b2, first, n, rank, 2 * rank)));
+              List<float[]> results = new ArrayList<>();
+              for (int form = 0; form < 3; form++) {
+                Tensor wideX = o.out(t, in + 2 * rank);
+                Tensor wideY = o.out(t, n + 2 * rank);
+                Tensor alone = o.out(t, 2 * rank);
+                Tensor tx = wideX.columns(0, in);
+                Tensor ty = wideY.columns(0, n);
+                Tensor u =
+                    switch (form) {
+                      case 0 -> wideX.columns(in, in + 2 * rank);
+                      case 1 -> wideY.columns(n, n + 2 * rank);
+                      default -> alone;
+                    };
+                o.b.upload(x, tx);
+                o.b.linear(m, adapter, tx, u, ty);
+                results.add(o.read(u));
+                results.add(o.read(ty));
+                o.b.upload(dy, ty);
+                o.b.linearInputGradient(m, adapter, ty, u, tx);
+                results.add(o.read(u));
+                results.add(o.read(tx));
+              }
+              Tensor db = o.floats(lb, n, rank);
+              Tensor tu = o.view(Arrays.copyOf(x, t * 2 * rank), t, 2 * rank, 8, 8);
+              List<Tensor> gradients = List.of(db.rows(0, first), db.rows(first, n));
+              o.b.lowRankGradient(adapter, o.activation(dy, t, n), tu, gradients);
+              results.add(o.read(db));
+              return results.toArray(float[][]::new);
+            });
+      }
+    }
+  }
+
   private static Matrix matrix(
       Ops o, String kind, WeightSource a, WeightSource b, float[] w, int n, int in) {
     return switch (kind) {
@@ -276,7 +418,23 @@ final class OperationChecks {
             o.b.rmsNorm(o.activation(x, t, n), weight, 1e-6f, out, rstd);
             Tensor sum = o.activation(residual, t, n);
             o.b.rmsNormAdd(o.view(x, t, n, 8, 8), weight, 1e-6f, sum, sum, null);
-            return new float[][] {o.read(out), o.read(rstd), o.read(sum)};
+            Tensor next = o.floats(Arrays.copyOf(d, n), 1, n);
+            Tensor sum2 = o.out(t, n);
+            Tensor h = o.view(d, t, n, 0, 8);
+            Tensor rstd1 = o.floatOut(t, 1);
+            Tensor rstd2 = o.floatOut(t, 1);
+            Tensor old = o.activation(residual, t, n);
+            o.b.rmsNormAddNorm(
+                o.activation(x, t, n), weight, 1e-6f, old, sum2, rstd1, next, h, rstd2);
+            return new float[][] {
+              o.read(out),
+              o.read(rstd),
+              o.read(sum),
+              o.read(sum2),
+              o.read(h),
+              o.read(rstd1),
+              o.read(rstd2)
+            };
           });
       add(
           "rms norm gradient",
@@ -292,7 +450,15 @@ final class OperationChecks {
             o.b.rmsNormGradient(o.activation(d, t, n), in, weight, rstd, 0, dx, dw);
             Tensor dx2 = o.activation(residual, t, n);
             o.b.rmsNormGradient(o.view(d, t, n, 8, 0), in, weight, rstd, 1, dx2, null);
-            return new float[][] {o.read(dx), o.read(dw), o.read(dx2)};
+            Tensor dx3 = o.activation(residual, t, n);
+            Tensor next = o.floats(Arrays.copyOf(d, n), 1, n);
+            Tensor in2 = o.view(residual, t, n, 8, 0);
+            Tensor rstd2 = o.floatOut(t, 1);
+            o.b.rmsNorm(in2, next, 1e-6f, o.out(t, n), rstd2);
+            Tensor out = o.view(d, t, n, 0, 8);
+            o.b.rmsNormGradients(
+                o.view(d, t, n, 8, 0), in, weight, rstd, dx3, null, in2, next, rstd2, out, null);
+            return new float[][] {o.read(dx), o.read(dw), o.read(dx2), o.read(dx3), o.read(out)};
           });
     }
     for (int[] s :
@@ -364,11 +530,15 @@ final class OperationChecks {
       {6, 2, 128, 0},
       {6, 2, 128, 70},
       {4, 2, 96, 33},
-      {3, 3, 80, 0}
+      {3, 3, 80, 0},
+      {8, 2, 64, 0, 1}
     };
-    int[] starts = {0, 1, 64, 200, 201, 613};
-    int t = starts[starts.length - 1];
+    int[] packed = {0, 1, 64, 200, 201, 613};
+    // So long that the gradient keeps no scores between its halves.
+    int[] one = {0, 4500};
     for (int[] s : shapes) {
+      int[] starts = s.length > 4 ? one : packed;
+      int t = starts[starts.length - 1];
       int heads = s[0];
       int kvHeads = s[1];
       int dim = s[2];
@@ -508,7 +678,10 @@ final class OperationChecks {
             o.b.geglu(in, out);
             Tensor gradient = o.out(t, 2 * f);
             o.b.gegluGradient(o.activation(d, t, f), in, gradient);
-            return new float[][] {o.read(out), o.read(gradient)};
+            Tensor gradient2 = o.out(t, 2 * f);
+            Tensor again = o.out(t, f);
+            o.b.gegluGradient(o.activation(d, t, f), in, gradient2, again);
+            return new float[][] {o.read(out), o.read(gradient), o.read(gradient2), o.read(again)};
           });
       add(
           "dropout",

@@ -32,8 +32,9 @@ final class Profile {
     this.measured = measured;
   }
 
-  /** Operations from now on are timed. */
+  /** Operations from now on are timed, until {@link #print}. */
   void start() {
+    entries.clear();
     started = true;
   }
 
@@ -80,6 +81,7 @@ final class Profile {
 
   /** Milliseconds a step, the largest first. */
   void print(int steps) {
+    started = false;
     double wait = emptyWait();
     entries.entrySet().stream()
         .filter(e -> e.getValue().timed > 0)
