@@ -81,8 +81,10 @@ class LossPlot extends PlotElement {
   }
 
   add(points) {
+    if (points.length === 0) return;
+    // A run that was taken up from a checkpoint writes some steps again.
+    while (this.last >= points[0][0]) this.data.forEach((column) => column.pop());
     for (const [step, loss] of points) {
-      if (step <= this.last) continue;
       this.data[0].push(step);
       this.data[1].push(loss);
     }

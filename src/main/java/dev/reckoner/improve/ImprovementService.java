@@ -70,6 +70,11 @@ public class ImprovementService {
     return runs.losses(run);
   }
 
+  /** The loss curve of a run after a step. */
+  public List<LossPoint> losses(UUID run, int after) {
+    return runs.losses(run, after);
+  }
+
   /**
    * Asks the run to stop at its next step.
    *

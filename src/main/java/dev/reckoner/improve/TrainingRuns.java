@@ -98,12 +98,18 @@ public class TrainingRuns {
 
   /** The loss curve, in order of steps. */
   public List<LossPoint> losses(UUID id) {
+    return losses(id, 0);
+  }
+
+  /** The loss curve after a step. */
+  List<LossPoint> losses(UUID id, int after) {
     return jdbi.withHandle(
         h ->
             h.createQuery(
                     "select step, loss, learning_rate from training_loss"
-                        + " where run_id = ? order by step")
+                        + " where run_id = ? and step > ? order by step")
                 .bind(0, id)
+                .bind(1, after)
                 .map((rs, ctx) -> new LossPoint(rs.getInt(1), rs.getDouble(2), rs.getDouble(3)))
                 .list());
   }

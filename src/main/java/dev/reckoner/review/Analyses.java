@@ -19,6 +19,14 @@ public class Analyses {
 
   private static final TypeReference<List<String>> ADDRESSES = new TypeReference<>() {};
 
+  // What was planted shows the event of the chain that it was made from.
+  private static final String ONE =
+      """
+      select a.*, coalesce((select s.event_key from planted p join analysis s on s.id = p.source_id
+                            where p.analysis_id = a.id), a.event_key) as shown_event
+      from analysis a where a.id = ?
+      """;
+
   private final Jdbi jdbi;
   private final ObjectMapper json;
 
@@ -41,7 +49,7 @@ public class Analyses {
    */
   ReviewItem get(Handle handle, UUID id, boolean locked) {
     return handle
-        .createQuery("select * from analysis where id = ?" + (locked ? " for update" : ""))
+        .createQuery(ONE + (locked ? " for update of a" : ""))
         .bind(0, id)
         .map((rs, ctx) -> item(handle, rs))
         .findOne()
@@ -88,7 +96,7 @@ public class Analyses {
             .list();
     return new ReviewItem(
         id,
-        rs.getString("event_key"),
+        rs.getString("shown_event"),
         rs.getString("event_type"),
         rs.getString("subject"),
         rs.getString("title"),

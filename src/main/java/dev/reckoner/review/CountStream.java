@@ -12,6 +12,7 @@ import jakarta.ws.rs.Path;
 import jakarta.ws.rs.Produces;
 import jakarta.ws.rs.core.Context;
 import jakarta.ws.rs.core.MediaType;
+import jakarta.ws.rs.core.SecurityContext;
 import jakarta.ws.rs.sse.OutboundSseEvent;
 import jakarta.ws.rs.sse.Sse;
 import java.time.Duration;
@@ -27,7 +28,7 @@ public class CountStream {
 
   private final ReviewQueue queue;
   private final ObjectMapper json;
-  private Multi<String> counts;
+  private Multi<Tally> counts;
 
   CountStream(ReviewQueue queue, ObjectMapper json) {
     this.queue = queue;
@@ -43,9 +44,7 @@ public class CountStream {
             .onOverflow()
             .drop()
             .emitOn(Infrastructure.getDefaultWorkerPool())
-            .map(tick -> write())
-            .skip()
-            .repetitions()
+            .map(tick -> queue.tally())
             .broadcast()
             .withCancellationAfterLastSubscriberDeparture()
             .toAllSubscribers();
@@ -54,13 +53,18 @@ public class CountStream {
   @GET
   @Produces(MediaType.SERVER_SENT_EVENTS)
   @RestStreamElementType(MediaType.APPLICATION_JSON)
-  public Multi<OutboundSseEvent> stream(@Context Sse sse) {
-    return counts.map(data -> sse.newEventBuilder().name("counts").data(data).build());
+  public Multi<OutboundSseEvent> stream(@Context SecurityContext security, @Context Sse sse) {
+    String viewer = security.getUserPrincipal().getName();
+    return counts
+        .map(tally -> tally.seenBy(viewer))
+        .skip()
+        .repetitions()
+        .map(seen -> sse.newEventBuilder().name("counts").data(write(seen)).build());
   }
 
-  private String write() {
+  private String write(ReviewQueue.Counts seen) {
     try {
-      return json.writeValueAsString(queue.counts());
+      return json.writeValueAsString(seen);
     } catch (JsonProcessingException e) {
       throw new IllegalStateException(e);
     }

@@ -79,8 +79,9 @@ public class DashboardPageResource {
 
   @GET
   public TemplateInstance dashboard() {
-    ReviewQueue.Counts counts = queue.counts();
-    Statistics.Report report = statistics.report(counts);
+    String viewer = identity.getPrincipal().getName();
+    ReviewQueue.Counts counts = queue.recentCounts(viewer);
+    Statistics.Report report = statistics.report(counts, viewer);
     return Templates.dashboard(
         Shell.of("dashboard", identity, counts),
         report,

@@ -111,7 +111,7 @@ public class ModelPageResource {
   }
 
   private Shell shell() {
-    return Shell.of("models", identity, queue.recentCounts());
+    return Shell.of("models", identity, queue.recentCounts(user()));
   }
 
   private String user() {

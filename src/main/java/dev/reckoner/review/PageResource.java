@@ -170,7 +170,7 @@ public class PageResource {
   }
 
   private Shell shell(String active) {
-    return Shell.of(active, identity, queue.recentCounts());
+    return Shell.of(active, identity, queue.recentCounts(user()));
   }
 
   private String user() {

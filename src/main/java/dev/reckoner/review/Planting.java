@@ -20,7 +20,9 @@ import org.jdbi.v3.core.statement.PreparedBatch;
 
 /**
  * Puts right chains with one error into a reviewer's way, to learn how much they miss. To them it
- * is an analysis like any other; it is never announced, exported or learned from.
+ * is an analysis like any other, in its place of the queue; nobody else finds it there, and while
+ * it waits they do not find the chain that it was made from. It is never announced, exported or
+ * learned from.
  */
 @ApplicationScoped
 public class Planting {
@@ -66,16 +68,38 @@ public class Planting {
         .findOne();
   }
 
-  /** The planted item that waits for somebody. */
-  Optional<UUID> waiting(Handle handle, String reviewer, List<UUID> skipped) {
+  /** The chain that a planted one was made from; empty where nothing was planted. */
+  Optional<UUID> source(UUID analysisId) {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery("select source_id from planted where analysis_id = ?")
+                .bind(0, analysisId)
+                .mapTo(UUID.class)
+                .findOne());
+  }
+
+  /** The chains whose planted copies wait for somebody, who would see the error beside them. */
+  List<UUID> sourcesInUse(Handle handle, String reviewer) {
+    return handle
+        .createQuery(
+            "select p.source_id from planted p join analysis a on a.id = p.analysis_id"
+                + " where p.made_for = ? and a.status = 'pending'")
+        .bind(0, reviewer)
+        .mapTo(UUID.class)
+        .list();
+  }
+
+  /** What has waited so long for somebody that it does not come up by itself. */
+  Optional<UUID> overdue(Handle handle, String reviewer, List<UUID> skipped) {
     return handle
         .createQuery(
             """
             select a.id from planted p join analysis a on a.id = p.analysis_id
             where p.made_for = :reviewer and a.status = 'pending' and a.id <> all(:skipped)
+              and p.created_at < now() - interval '1 hour'
               and not exists (select 1 from review_lease l where l.analysis_id = a.id
                               and l.lease_until > now() and l.holder <> :reviewer)
-            order by a.created_at limit 1
+            order by p.created_at limit 1
             """)
         .bind("reviewer", reviewer)
         .bindArray("skipped", UUID.class, skipped.toArray())
@@ -98,7 +122,7 @@ public class Planting {
                   .mapTo(Long.class)
                   .one();
           if (drawing.plantedError(reviewer, decisions)
-              && waiting(handle, reviewer, List.of()).isEmpty()) {
+              && sourcesInUse(handle, reviewer).isEmpty()) {
             plant(handle, reviewer, drawing.seed(reviewer + "/" + decisions));
           }
         });
@@ -148,7 +172,8 @@ public class Planting {
     UUID id = UUID.randomUUID();
     List<Verifier.Line> lines = new Verifier().verifyText(source.evidence(), error.chain());
     String answer = ((Step.Conclude) lines.getLast().step()).answer().text();
-    // Alike in everything that a reviewer sees, the key of the event included.
+    String chain = error.chain().strip() + ending(source.chain());
+    // An event of its own, which no later one can have. The page shows the source's.
     handle
         .createUpdate(
             """
@@ -167,17 +192,24 @@ public class Planting {
             insert into analysis (id, event_key, event_type, subject, title, evidence, chain, answer,
                                   confidence, verified_steps, failed_steps, base_model_hash, adapter_id,
                                   adapter_hash, prompt_version, grammar_version, sampler, seed,
-                                  engine_build, backend, prompt_tokens, generated_tokens, millis)
+                                  engine_build, backend, prompt_tokens, generated_tokens, millis,
+                                  created_at)
             select :id, i.event_key, a.event_type, a.subject, a.title, a.evidence, :chain, :answer,
-                   a.confidence, :steps, 0, a.base_model_hash, a.adapter_id,
+                   coalesce(n.confidence * (1 - random() / 1000), a.confidence), :steps, 0, a.base_model_hash, a.adapter_id,
                    a.adapter_hash, a.prompt_version, a.grammar_version, a.sampler, a.seed,
-                   a.engine_build, a.backend, a.prompt_tokens, a.generated_tokens, a.millis
-            from analysis a, inbox i where a.id = :source and i.event_id = :event and i.origin = 'planted'
+                   a.engine_build, a.backend, a.prompt_tokens, a.generated_tokens, a.millis,
+                   coalesce(n.created_at - random() * interval '1 minute', now())
+            from analysis a cross join inbox i left join (
+              select confidence, created_at from analysis q
+              where q.status = 'pending' and not q.disputed and q.failed_steps = 0
+              order by (not q.disputed), (-q.failed_steps), q.confidence, q.created_at, q.id
+              limit 1) n on true
+            where a.id = :source and i.event_id = :event and i.origin = 'planted'
             """)
         .bind("id", id)
         .bind("event", id.toString())
         .bind("source", source.id())
-        .bind("chain", error.chain())
+        .bind("chain", chain)
         .bind("answer", answer)
         .bind("steps", lines.size())
         .execute();
@@ -191,6 +223,11 @@ public class Planting {
         error.error(),
         reviewer);
     return id;
+  }
+
+  /** The white space at the end, which a model writes or does not. */
+  private static String ending(String text) {
+    return text.substring(text.stripTrailing().length());
   }
 
   private void insertSteps(Handle handle, UUID id, List<Verifier.Line> lines) {

@@ -12,13 +12,18 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeoutException;
 import org.jboss.logging.Logger;
 import org.jdbi.v3.core.Jdbi;
 
-/** Has an analysis written again from its lineage, one at a time, and records what came of it. */
+/**
+ * Has an analysis written again from its lineage, one at a time, and records what came of it. Where
+ * an error was planted, the chain that it was planted in is written again: the model never wrote
+ * the error, and to say so would give it away.
+ */
 @ApplicationScoped
 public class Replays {
 
@@ -28,6 +33,7 @@ public class Replays {
   static final Duration LIMIT = Duration.ofSeconds(60);
 
   private final Analyses analyses;
+  private final Planting planting;
   private final Replay replay;
   private final AdapterRollout adapters;
   private final Jdbi jdbi;
@@ -35,8 +41,15 @@ public class Replays {
   // Events go first: replays take one place of the engine's batch, never more.
   private final Semaphore one = new Semaphore(1);
 
-  Replays(Analyses analyses, Replay replay, AdapterRollout adapters, Jdbi jdbi, Ledger ledger) {
+  Replays(
+      Analyses analyses,
+      Planting planting,
+      Replay replay,
+      AdapterRollout adapters,
+      Jdbi jdbi,
+      Ledger ledger) {
     this.analyses = analyses;
+    this.planting = planting;
     this.replay = replay;
     this.adapters = adapters;
     this.jdbi = jdbi;
@@ -65,7 +78,31 @@ public class Replays {
       String replayed,
       int tokens,
       long millis,
-      List<String> notes) {}
+      List<String> notes) {
+
+    /** The same with the recorded line of another chain, where the two chains differ in it. */
+    Replayed asOf(String chain, String other) {
+      List<String> lines = chain.lines().toList();
+      List<String> others = other.lines().toList();
+      if (recorded == null
+          || step >= Math.min(lines.size(), others.size())
+          || lines.get(step).equals(others.get(step))) {
+        return this;
+      }
+      int from = Math.max(0, lines.get(step).length() - recorded.length());
+      String line = others.get(step);
+      return new Replayed(
+          result,
+          summary,
+          divergedAt,
+          step,
+          line.substring(Math.min(from, line.length())),
+          replayed,
+          tokens,
+          millis,
+          notes);
+    }
+  }
 
   /**
    * Writes an analysis again, for at most {@link #LIMIT}.
@@ -75,15 +112,17 @@ public class Replays {
    */
   public Replayed of(UUID analysisId, String actor) throws InterruptedException {
     ReviewItem item = analyses.get(analysisId);
+    Optional<UUID> source = planting.source(analysisId);
+    ReviewItem written = source.map(analyses::get).orElse(item);
     if (!one.tryAcquire()) {
       throw new ReviewException(
           Problem.UNAVAILABLE, "Another replay is under way: try again when it is done");
     }
     try {
-      Replayed replayed = replayed(replay.of(recorded(item), LIMIT));
+      Replayed replayed = replayed(replay.of(recorded(written), LIMIT));
       jdbi.useTransaction(
-          h -> ledger.append(h, Ledger.Kind.REPLAY, actor, analysisId.toString(), replayed));
-      return replayed;
+          h -> ledger.append(h, Ledger.Kind.REPLAY, actor, written.id().toString(), replayed));
+      return source.isEmpty() ? replayed : replayed.asOf(written.chain(), item.chain());
     } catch (Replay.NotReplayable e) {
       throw new ReviewException(Problem.NOT_REPLAYABLE, e.getMessage());
     } catch (TimeoutException e) {

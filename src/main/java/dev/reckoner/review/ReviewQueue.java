@@ -34,25 +34,26 @@ public class ReviewQueue {
   /** The same of a search: with a lower limit Postgres passes its index by and reads every row. */
   static final int MOST_FOUND = 10_000;
 
-  // The key of the queue, as its index has it.
-  private static final String KEY =
-      "(not a.disputed), (-a.failed_steps), a.confidence, a.created_at, a.id";
+  // The key of the queue, as its index has it: what is disputed, then the rest of it.
+  private static final String DISPUTED = "(not a.disputed), ";
 
-  private static final String ORDER = " order by " + KEY;
+  private static final String KEY = "(-a.failed_steps), a.confidence, a.created_at, a.id";
 
-  private static final String BACKWARDS =
-      " order by (not a.disputed) desc, (-a.failed_steps) desc, a.confidence desc,"
-          + " a.created_at desc, a.id desc";
+  private static final String ORDER = " order by " + DISPUTED + KEY;
 
-  private static final String PLACE =
-      "(" + KEY + ") %s (:notDisputed, :negatedFailed, :confidence, :createdAt, :cursor)";
-
+  /** What the person who asks has said about it blind, and nobody settled. */
   private static final String OPINION_OF =
       """
       exists (select 1 from decision o where o.analysis_id = a.id and o.blind
               and o.kind <> 'undo' and o.reviewer = :viewer
               and not exists (select 1 from decision u where u.undoes = o.id))
       """;
+
+  private static final String PLACE = ":negatedFailed, :confidence, :createdAt, :cursor";
+
+  /** What was planted for one person is nobody else's. */
+  private static final String NOT_FOR_OTHERS =
+      "not exists (select 1 from planted p where p.analysis_id = a.id and p.made_for <> :viewer)";
 
   /** So old may a count be that nobody asked for. */
   private static final Duration RECENT = Duration.ofSeconds(1);
@@ -63,7 +64,7 @@ public class ReviewQueue {
   private final Jdbi jdbi;
   private final Leases leases;
   private final Planting planting;
-  private volatile Counted counted;
+  private volatile Tally tally;
 
   ReviewQueue(Jdbi jdbi, Leases leases, Planting planting) {
     this.jdbi = jdbi;
@@ -135,13 +136,12 @@ public class ReviewQueue {
     }
   }
 
-  private record Counted(Counts counts, long at) {}
-
   /** The values that filters can take. */
   public record Facets(List<String> types, List<String> subjects, List<String> adapters) {}
 
   /**
-   * One page, least certain first.
+   * One page, least certain first. What {@code viewer} has reviewed blind does not wait for them:
+   * they find it again only among what is theirs, where nothing tells whether somebody differs.
    *
    * @param viewer who asks
    * @param after where to go on, from {@link Page#next}; {@code null} for the beginning
@@ -156,9 +156,10 @@ public class ReviewQueue {
     return jdbi.withHandle(
         handle -> {
           int most = filter.search() == null ? MOST_COUNTED : MOST_FOUND;
+          List<UUID> sources = planting.sourcesInUse(handle, viewer);
           // One row more than fits says whether there is another page.
           List<Placed> found =
-              new ArrayList<>(rows(handle, filter, viewer, from, back != null, size + 1));
+              new ArrayList<>(rows(handle, filter, viewer, sources, from, back != null, size + 1));
           boolean beyond = found.size() > size;
           if (beyond) {
             found.removeLast();
@@ -170,9 +171,11 @@ public class ReviewQueue {
               bind(
                       handle.createQuery(
                           "select count(*) from (select 1 from analysis a"
-                              + where(filter, null)
+                              + where(filter, viewer, sources, null)
                               + " limit :most) counted"),
                       filter)
+                  .bind("viewer", viewer)
+                  .bindArray("sources", UUID.class, sources.toArray())
                   .bind("most", most + 1)
                   .mapTo(Long.class)
                   .one();
@@ -194,10 +197,13 @@ public class ReviewQueue {
       Handle handle,
       QueueFilter filter,
       String viewer,
+      List<UUID> sources,
       QueueCursor from,
       boolean backwards,
       int limit) {
-    String place = from == null ? null : PLACE.formatted(backwards ? "<" : ">");
+    String key = own(filter, viewer) ? KEY : DISPUTED + KEY;
+    String values = own(filter, viewer) ? PLACE : ":notDisputed, " + PLACE;
+    String place = from == null ? null : "(" + key + (backwards ? ") < (" : ") > (") + values + ")";
     Query query =
         bind(
                 handle.createQuery(
@@ -213,11 +219,13 @@ public class ReviewQueue {
                         from analysis a
                         left join review_lease l on l.analysis_id = a.id and l.lease_until > now()
                         """
-                        + where(filter, place)
-                        + (backwards ? BACKWARDS : ORDER)
+                        + where(filter, viewer, sources, place)
+                        + " order by "
+                        + (backwards ? key.replace(",", " desc,") + " desc" : key)
                         + " limit :limit"),
                 filter)
             .bind("viewer", viewer)
+            .bindArray("sources", UUID.class, sources.toArray())
             .bind("limit", limit);
     if (from != null) {
       query
@@ -231,43 +239,23 @@ public class ReviewQueue {
   }
 
   /** The counts of a moment ago, for what stands around every page. */
-  Counts recentCounts() {
-    Counted last = counted;
+  Counts recentCounts(String viewer) {
+    Tally last = tally;
     if (last == null || System.nanoTime() - last.at() > RECENT.toNanos()) {
-      last = new Counted(counts(), System.nanoTime());
-      counted = last;
+      last = tally();
+      tally = last;
     }
-    return last.counts();
+    return last.seenBy(viewer);
   }
 
-  /** How many analyses are in which state. */
-  public Counts counts() {
-    return jdbi.withHandle(
-        handle ->
-            handle
-                .createQuery(
-                    """
-                    select sum(n) filter (where status = 'pending'),
-                           sum(n) filter (where status = 'pending' and failing),
-                           sum(n) filter (where status = 'approved'),
-                           sum(n) filter (where status = 'corrected'),
-                           sum(n) filter (where status = 'rejected')
-                    from (select status, failed_steps > 0 as failing, count(*) as n
-                          from analysis group by 1, 2
-                          union all
-                          select a.status, false, -count(*)
-                          from planted p join analysis a on a.id = p.analysis_id
-                          where a.status <> 'pending' group by 1) counted
-                    """)
-                .map(
-                    (rs, ctx) ->
-                        new Counts(
-                            rs.getLong(1),
-                            rs.getLong(2),
-                            rs.getLong(3),
-                            rs.getLong(4),
-                            rs.getLong(5)))
-                .one());
+  /** How many analyses are in which state, as {@code viewer} may know it. */
+  public Counts counts(String viewer) {
+    return tally().seenBy(viewer);
+  }
+
+  /** Counted now. */
+  Tally tally() {
+    return jdbi.withHandle(Tally::count);
   }
 
   /** The values to offer in filters. */
@@ -282,15 +270,16 @@ public class ReviewQueue {
 
   /**
    * The pending analysis that {@code reviewer} should see next: not held by somebody else, not one
-   * that waits for somebody else's opinion, and not one of {@code skipped}. It is not claimed; see
-   * {@link Leases}.
+   * that waits for somebody else's opinion, and not one of {@code skipped}. A planted error stands
+   * in the queue where it would by itself, and is only taken out of turn after an hour. It is not
+   * claimed; see {@link Leases}.
    */
   public Optional<UUID> next(String reviewer, List<UUID> skipped) {
     return jdbi.withHandle(
         handle -> {
-          Optional<UUID> planted = planting.waiting(handle, reviewer, skipped);
-          return planted.isPresent()
-              ? planted
+          Optional<UUID> overdue = planting.overdue(handle, reviewer, skipped);
+          return overdue.isPresent()
+              ? overdue
               : handle
                   .createQuery(
                       """
@@ -301,6 +290,8 @@ public class ReviewQueue {
                         and not
                       """
                           + OPINION_OF
+                          + " and "
+                          + NOT_FOR_OTHERS
                           + ORDER
                           + " limit 1")
                   .bind("viewer", reviewer)
@@ -312,7 +303,15 @@ public class ReviewQueue {
 
   /** Claims what {@link #next} offers; empty if nothing waits. */
   public Optional<Leases.Lease> claimNext(String reviewer, List<UUID> skipped) {
-    planting.maybe(reviewer);
+    Optional<Leases.Lease> claimed = claim(reviewer, skipped);
+    if (claimed.isPresent()) {
+      // For a later turn, so that a planted item is claimed and loaded ahead like any other.
+      planting.maybe(reviewer);
+    }
+    return claimed;
+  }
+
+  private Optional<Leases.Lease> claim(String reviewer, List<UUID> skipped) {
     for (int attempt = 0; attempt < CLAIMS; attempt++) {
       Optional<UUID> next = next(reviewer, skipped);
       if (next.isEmpty()) {
@@ -344,11 +343,24 @@ public class ReviewQueue {
         .list();
   }
 
+  /** Whether somebody looks at what is theirs. */
+  private static boolean own(QueueFilter filter, String viewer) {
+    return viewer.equals(filter.reviewer());
+  }
+
   /** Only what is asked for, so that the index of the queue can serve it; values are bound. */
-  private static String where(QueueFilter filter, String place) {
+  private static String where(QueueFilter filter, String viewer, List<UUID> sources, String place) {
     List<String> conditions = new ArrayList<>();
     if (place != null) {
       conditions.add(place);
+    }
+    conditions.add(NOT_FOR_OTHERS);
+    if (!sources.isEmpty()) {
+      conditions.add("a.id <> all(:sources)");
+    }
+    boolean mayWait = filter.status() == null || filter.status().equals("pending");
+    if (mayWait && !own(filter, viewer)) {
+      conditions.add("not (a.status = 'pending' and " + OPINION_OF + ")");
     }
     if (filter.status() != null) {
       conditions.add(
@@ -366,16 +378,21 @@ public class ReviewQueue {
             // As the index of the queue has it, so that what is left out is not read.
             case "failed" -> "(-a.failed_steps) < 0";
             case "passed" -> "(-a.failed_steps) = 0";
-            default -> "a.disputed";
+            // Whoever gave one of the opinions must not learn that the other differs.
+            default -> "a.disputed and not " + OPINION_OF;
           });
     }
     if (filter.adapter() != null) {
       conditions.add("a.adapter_id = :adapter");
     }
     if (filter.reviewer() != null) {
-      conditions.add(
+      String decided =
           "exists (select 1 from standing_decision s"
-              + " where s.analysis_id = a.id and s.reviewer = :reviewer)");
+              + " where s.analysis_id = a.id and s.reviewer = :reviewer)";
+      conditions.add(
+          own(filter, viewer)
+              ? "(" + decided + " or a.status = 'pending' and " + OPINION_OF + ")"
+              : decided);
     }
     if (filter.age() != null) {
       conditions.add(
@@ -428,7 +445,7 @@ public class ReviewQueue {
     return new Placed(
         row,
         new QueueCursor(
-            rs.getBoolean("disputed"),
+            row.disputed(),
             row.failedSteps(),
             row.confidence(),
             rs.getObject("created_at", OffsetDateTime.class),

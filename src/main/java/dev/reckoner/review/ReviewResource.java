@@ -103,7 +103,7 @@ public class ReviewResource {
   @Path("counts")
   @Operation(summary = "How many analyses are in which state")
   public ReviewQueue.Counts counts() {
-    return queue.counts();
+    return queue.counts(name());
   }
 
   @GET

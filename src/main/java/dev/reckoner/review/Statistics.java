@@ -130,8 +130,9 @@ public class Statistics {
   /**
    * How far people agree who reviewed the same analyses blind.
    *
-   * @param reviewed how many analyses have two opinions
-   * @param disputed how many wait for a third person
+   * @param reviewed how many analyses have two opinions and are decided: before, the figures would
+   *     tell the first person what the second one said
+   * @param disputed how many the person who asks can settle as a third
    * @param verdict Krippendorff's α of approve, correct, reject
    * @param wrongStep Krippendorff's α of the first wrong step, none included
    */
@@ -155,8 +156,12 @@ public class Statistics {
       List<Reason> reasons,
       Reliability reliability) {}
 
-  /** As of now. */
-  public Report report(ReviewQueue.Counts counts) {
+  /**
+   * As of now.
+   *
+   * @param viewer who asks
+   */
+  public Report report(ReviewQueue.Counts counts, String viewer) {
     return jdbi.withHandle(
         handle ->
             new Report(
@@ -166,7 +171,7 @@ public class Statistics {
                 groups(handle, "adapter_id"),
                 reviewers(handle),
                 reasons(handle),
-                reliability(handle)));
+                reliability(handle, viewer)));
   }
 
   private static List<Day> days(Handle handle) {
@@ -262,7 +267,7 @@ public class Statistics {
    * The two opinions of each analysis that was reviewed blind. The second is a decision where it
    * agreed; a third person's settles and is no opinion.
    */
-  private static Reliability reliability(Handle handle) {
+  private static Reliability reliability(Handle handle, String viewer) {
     Map<UUID, List<Label>> byAnalysis = new LinkedHashMap<>();
     handle
         .createQuery(
@@ -270,7 +275,9 @@ public class Statistics {
             select d.analysis_id, d.reviewer, d.kind, coalesce(d.first_wrong_step::text, 'none')
             from decision d
             where d.kind <> 'undo' and not exists (select 1 from decision u where u.undoes = d.id)
-              and d.analysis_id in (select analysis_id from decision where blind)
+              and d.analysis_id in (
+                select b.analysis_id from decision b join analysis a on a.id = b.analysis_id
+                where b.blind and a.status <> 'pending')
             order by d.analysis_id, d.blind desc, d.decided_at
             """)
         .map(
@@ -291,7 +298,13 @@ public class Statistics {
     }
     long disputed =
         handle
-            .createQuery("select count(*) from analysis where status = 'pending' and disputed")
+            .createQuery(
+                """
+                select count(*) from analysis a where a.status = 'pending' and a.disputed
+                  and not exists (select 1 from decision d where d.analysis_id = a.id and d.blind
+                                  and d.kind <> 'undo' and d.reviewer = :viewer)
+                """)
+            .bind("viewer", viewer)
             .mapTo(Long.class)
             .one();
     return new Reliability(

@@ -1,5 +1,6 @@
 package dev.reckoner.review;
 
+import io.quarkus.security.identity.SecurityIdentity;
 import jakarta.annotation.security.RolesAllowed;
 import jakarta.ws.rs.GET;
 import jakarta.ws.rs.Path;
@@ -14,15 +15,18 @@ public class StatisticsResource {
 
   private final Statistics statistics;
   private final ReviewQueue queue;
+  private final SecurityIdentity identity;
 
-  StatisticsResource(Statistics statistics, ReviewQueue queue) {
+  StatisticsResource(Statistics statistics, ReviewQueue queue, SecurityIdentity identity) {
     this.statistics = statistics;
     this.queue = queue;
+    this.identity = identity;
   }
 
   @GET
   @Operation(summary = "Throughput, verdicts over time, approval rates, time to decision")
   public Statistics.Report report() {
-    return statistics.report(queue.counts());
+    String viewer = identity.getPrincipal().getName();
+    return statistics.report(queue.counts(viewer), viewer);
   }
 }

@@ -8,9 +8,12 @@ import static org.assertj.core.api.Assertions.within;
 import static org.hamcrest.Matchers.contains;
 import static org.hamcrest.Matchers.containsInAnyOrder;
 import static org.hamcrest.Matchers.containsString;
+import static org.hamcrest.Matchers.hasItem;
 import static org.hamcrest.Matchers.hasSize;
 import static org.hamcrest.Matchers.is;
+import static org.hamcrest.Matchers.not;
 import static org.hamcrest.Matchers.nullValue;
+import static org.hamcrest.Matchers.startsWith;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.microsoft.playwright.Page;
@@ -23,9 +26,13 @@ import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.QuarkusTestProfile;
 import io.quarkus.test.junit.TestProfile;
+import io.restassured.path.json.JsonPath;
 import io.restassured.response.ValidatableResponse;
 import jakarta.inject.Inject;
 import java.net.URL;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import org.assertj.core.api.Assertions;
@@ -151,16 +158,10 @@ class AssuranceTest {
   @Test
   void aPlantedErrorIsMetLikeAnythingElseAndCountsForNothing() {
     UUID source = approved("Source");
-    String id =
-        as("rita")
-            .post("/api/v1/analyses/next")
-            .then()
-            .statusCode(200)
-            .body("analysis.title", is("Source"))
-            .extract()
-            .path("analysis.id");
-    Assertions.assertThat(id).isNotEqualTo(source.toString());
-    UUID planted = UUID.fromString(id);
+    UUID waits = fixture.add("Waits", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.4);
+    as("rita").post("/api/v1/analyses/next").then().body("analysis.id", is(waits.toString()));
+    UUID planted = planted("rita");
+    Assertions.assertThat(planted).isNotEqualTo(source);
     seen("rita", planted).body("steps.verdict", org.hamcrest.Matchers.everyItem(passed()));
     decide("rita", planted, approve(0))
         .statusCode(201)
@@ -189,18 +190,143 @@ class AssuranceTest {
   }
 
   @Test
+  void nothingShowsThatAnErrorWasPlanted() {
+    UUID source = approved("Source");
+    for (int i = 0; i < 4; i++) {
+      fixture.add("Waits " + i, ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.4 + 0.1 * i);
+    }
+    UUID failing = fixture.add("Fails", ReviewFixture.TARGET, FAILING, 0.95);
+    jdbi.useHandle(h -> h.execute("update analysis set created_at = now() - interval '9 days'"));
+    as("rita").post("/api/v1/analyses/next").then().body("analysis.id", is(failing.toString()));
+    // What is pressing goes first, as it always does.
+    as("rita").post("/api/v1/analyses/next").then().body("analysis.id", is(failing.toString()));
+    decide("rita", failing, reject(0)).statusCode(201);
+    UUID planted = planted("rita");
+
+    ValidatableResponse seen = seen("rita", planted);
+    JsonPath one = seen.extract().jsonPath();
+    JsonPath other = seen("rita", source).extract().jsonPath();
+    Assertions.assertThat(one.<Map<String, Object>>get().keySet())
+        .isEqualTo(other.<Map<String, Object>>get().keySet());
+    Assertions.assertThat(one.getString("eventKey")).isEqualTo(other.getString("eventKey"));
+    Assertions.assertThat(one.<Object>get("lineage")).isEqualTo(other.get("lineage"));
+    Assertions.assertThat(one.getList("history")).isEmpty();
+    Assertions.assertThat(one.getString("id").charAt(14)).isEqualTo('4');
+    Assertions.assertThat(one.getString("createdAt")).isLessThan(Instant.now().toString());
+    Assertions.assertThat(Instant.parse(one.getString("createdAt")))
+        .isBefore(Instant.now().minus(Duration.ofDays(8)));
+    Assertions.assertThat(one.getDouble("confidence")).isBetween(0.39, 0.4);
+
+    // In its place among what waits, counted like it, and without what it was made from.
+    list("rita", "")
+        .body("rows.title", contains("Source", "Waits 0", "Waits 1", "Waits 2", "Waits 3"))
+        .body("total", is(5));
+    list("rita", "&q=Source").body("rows.id", contains(planted.toString()));
+    counts("rita").body("pending", is(5)).body("failing", is(0));
+    // Nobody else finds it.
+    list("rob", "").body("rows.title", not(hasItem("Source"))).body("total", is(5));
+    counts("rob").body("pending", is(5)).body("failing", is(1));
+    list("rob", "&status=approved").body("rows.id", contains(source.toString()));
+    as("rob").post("/api/v1/analyses/next").then().body("analysis.title", is("Fails"));
+
+    decide("rita", planted, approve(0)).statusCode(201).body("planted", containsString("missed"));
+    list("rob", "&status=approved").body("rows.id", contains(source.toString()));
+    counts("rita").body("pending", is(4)).body("approved", is(1));
+  }
+
+  @Test
+  void aPlantedErrorWaitsNoLongerThanAnHourBehindWhatIsPressing() {
+    approved("Source");
+    UUID failing = fixture.add("Fails", ReviewFixture.TARGET, FAILING, 0.95);
+    as("rita").post("/api/v1/analyses/next").then().body("analysis.id", is(failing.toString()));
+    as("rita").post("/api/v1/analyses/next").then().body("analysis.id", is(failing.toString()));
+    jdbi.useHandle(h -> h.execute("update planted set created_at = now() - interval '2 hours'"));
+    as("rita").post("/api/v1/analyses/next").then().body("analysis.title", is("Source"));
+  }
+
+  @Test
+  void nothingTellsTheTwoThatTheyDiffer() {
+    UUID first = fixture.add("Agreed or not", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
+    fixture.add("Other", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.1);
+    decide("rita", first, approve(0)).statusCode(201);
+    String before = everything("rita");
+    decide("rob", first, reject(0)).statusCode(201).body("blind", is(true));
+    Assertions.assertThat(everything("rita")).isEqualTo(before);
+
+    list("rita", "&verdict=disputed").body("rows", hasSize(0)).body("total", is(0));
+    list("rob", "&verdict=disputed&q=Agreed").body("rows", hasSize(0)).body("total", is(0));
+    list("rob", "&verdict=disputed&reviewer=rob").body("rows", hasSize(0));
+    list("olga", "&verdict=disputed").body("rows.id", contains(first.toString()));
+    as("olga").get("/api/v1/statistics").then().body("reliability.disputed", is(1));
+    // What is theirs is found again, in an order that says nothing.
+    list("rita", "&reviewer=rita").body("rows.id", contains(first.toString()));
+    list("rob", "&reviewer=rita").body("rows", hasSize(0));
+    counts("rita").body("pending", is(1));
+    counts("olga").body("pending", is(2));
+  }
+
+  /** All that somebody can ask about what waits, themselves aside. */
+  private static String everything(String who) {
+    StringBuilder all = new StringBuilder();
+    for (String path :
+        List.of(
+            "/api/v1/analyses",
+            "/api/v1/analyses?status=pending",
+            "/api/v1/analyses?verdict=disputed",
+            "/api/v1/analyses?verdict=passed&size=1",
+            "/api/v1/analyses?q=Agreed",
+            "/api/v1/analyses?reviewer=" + who,
+            "/api/v1/analyses/counts",
+            "/api/v1/statistics")) {
+      Map<String, Object> body = as(who).get(path).then().statusCode(200).extract().path("");
+      body.remove("reviewers"); // how much each has decided is no secret
+      body.remove("days");
+      all.append(path).append(' ').append(body).append('\n');
+    }
+    return all.toString();
+  }
+
+  private static final String FAILING =
+      ReviewFixture.RIGHT.replace("107,412 USD million @ r8c1", "107,413 USD million @ r8c1");
+
+  private static ValidatableResponse list(String who, String filter) {
+    String status = filter.contains("status=") ? "" : "status=pending";
+    return as(who)
+        .get("/api/v1/analyses?" + (status + filter).replaceFirst("^&", ""))
+        .then()
+        .statusCode(200);
+  }
+
+  private static ValidatableResponse counts(String who) {
+    return as(who).get("/api/v1/analyses/counts").then().statusCode(200);
+  }
+
+  /** The item with the planted error that comes next. */
+  private static UUID planted(String who) {
+    return UUID.fromString(
+        as(who)
+            .post("/api/v1/analyses/next")
+            .then()
+            .statusCode(200)
+            .body("analysis.title", startsWith("Source"))
+            .extract()
+            .path("analysis.id"));
+  }
+
+  @Test
   void whoMissesTooManyDoesNotTrain() {
     UUID both = fixture.add("Both", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.9);
     decide("rita", both, approve(0)).statusCode(201);
     decide("rob", both, approve(0)).statusCode(201);
+    fixture.add("Waits", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.4);
     as("olga").get("/api/v1/exports/sft").then().body(containsString("messages"));
     for (int i = 0; i < 3; i++) {
       approved("Source " + i);
     }
     for (int i = 0; i < 3; i++) {
-      String id = as("rob").post("/api/v1/analyses/next").then().extract().path("analysis.id");
+      as("rob").post("/api/v1/analyses/next").then().statusCode(200);
       // One of three is found: two thirds are missed, and three are enough to judge.
-      decide("rob", UUID.fromString(id), i == 0 ? reject(0) : approve(0))
+      decide("rob", planted("rob"), i == 0 ? reject(0) : approve(0))
           .statusCode(201)
           .body("planted", containsString(i == 0 ? "You noticed it" : "You missed it"));
     }

@@ -87,7 +87,7 @@ class ReviewBenchmark {
     report("search, every row matches", () -> get("/?status=pending&q=annual"));
     report("search, nothing matches", () -> get("/?status=pending&q=zzzqx"));
     report("peek at the next", () -> get("/next/peek"));
-    report("counts of the live stream", () -> queue.counts().toString());
+    report("counts of the live stream", () -> queue.counts("rita").toString());
     report("dashboard", 10, () -> get("/dashboard"));
     longChain(fixture.addLong("Two hundred steps", 200));
   }

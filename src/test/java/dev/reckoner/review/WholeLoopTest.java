@@ -98,6 +98,7 @@ class WholeLoopTest {
   @Inject Jdbi jdbi;
   @Inject Accounts accounts;
   @Inject ObjectMapper json;
+  @Inject Planting planting;
 
   @ConfigProperty(name = "kafka.bootstrap.servers")
   String bootstrapServers;
@@ -134,6 +135,14 @@ class WholeLoopTest {
     assertThat(page.locator("[data-place=r1c1]")).hasText("383,285");
     page.keyboard().press("p");
     assertThat(page.locator(".replay-identical")).containsText("Identical: all");
+    String alike = page.locator(".replay-result").textContent().replaceAll("in [0-9.]+ s", "");
+    page.navigate("/chains/" + plantedIn(first));
+    page.keyboard().press("p");
+    assertThat(page.locator(".replay-identical")).containsText("Identical: all");
+    Assertions.assertThat(
+            page.locator(".replay-result").textContent().replaceAll("in [0-9.]+ s", ""))
+        .isEqualTo(alike);
+    page.navigate("/chains/" + analysisOf(first));
     page.waitForFunction("() => document.querySelector('chain-review')?.lease?.token != null");
     page.click("[data-act=raw]");
     page.locator("#raw-text").fill(CORRECTED);
@@ -176,7 +185,19 @@ class WholeLoopTest {
                 h.createQuery("select payload from ledger where kind = 'REPLAY' order by seq")
                     .mapTo(String.class)
                     .list());
-    Assertions.assertThat(replays).hasSize(3).last().asString().contains("\"result\":\"diverged\"");
+    Assertions.assertThat(replays).hasSize(4).last().asString().contains("\"result\":\"diverged\"");
+  }
+
+  /** A copy of an analysis with an error in it, for the person at the browser. */
+  private UUID plantedIn(String eventId) {
+    UUID source = UUID.fromString(analysisOf(eventId));
+    return jdbi.inTransaction(
+        h -> {
+          h.execute("update analysis set status = 'approved' where id = ?", source);
+          UUID planted = planting.plant(h, "olga", 7).orElseThrow();
+          h.execute("update analysis set status = 'pending' where id = ?", source);
+          return planted;
+        });
   }
 
   /** Publishes a sample under a new id. */
