@@ -11,12 +11,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
  * Decides whether a candidate may serve, by its comparisons with the champion. What was not
- * measured is a reason to refuse, never to pass.
+ * measured is a reason to refuse, never to pass; so is a target that could not be judged: where the
+ * rules ask for an improvement somewhere, one must have been seen.
  */
 final class Gate {
 
@@ -95,8 +97,37 @@ final class Gate {
     if (rules.serving() != null) {
       judge(rules.serving(), cost, checks);
     }
+    requireTarget(bySuite.keySet(), candidateBySuite, checks, notes);
     boolean passed = !checks.isEmpty() && checks.stream().allMatch(Check::passed);
     return new Verdict(passed, List.copyOf(checks), List.copyOf(notes));
+  }
+
+  /** A candidate that lost nothing is no better yet. */
+  private void requireTarget(
+      Set<String> measured,
+      Map<String, Measurement> candidates,
+      List<Check> checks,
+      List<String> notes) {
+    List<String> targets = rules.suiteNames().stream().filter(rules::isTarget).toList();
+    boolean judged =
+        targets.stream()
+            .filter(measured::contains)
+            .map(candidates::get)
+            .anyMatch(
+                m ->
+                    m != null
+                        && m.grades().size() >= rules.suites().get(m.suite()).minimumProblems());
+    if (!targets.isEmpty() && !judged && !checks.isEmpty()) {
+      checks.add(
+          new Check(
+              "target",
+              "no suite could be judged on which an improvement is asked for ("
+                  + notes.stream()
+                      .filter(n -> targets.stream().anyMatch(n::startsWith))
+                      .collect(Collectors.joining(", "))
+                  + "): review more chains, or name one in reckoner.improve.suites",
+              false));
+    }
   }
 
   private static void judge(

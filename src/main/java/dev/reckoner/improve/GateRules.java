@@ -8,8 +8,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * What a candidate must show before it may serve; read from {@code evaluation/gates.yaml}.
@@ -52,12 +55,28 @@ public record GateRules(Map<String, SuiteRules> suites, ServingRules serving) {
    * @param tolerance the metric may get worse by no more than this
    * @param factor the candidate's value may be no more than this many times the champion's
    */
-  public record MetricRule(Double improvement, Double tolerance, Double factor) {}
+  public record MetricRule(Double improvement, Double tolerance, Double factor) {
+
+    /** A share may lose more among few problems; a zero stays one. */
+    private MetricRule widened(Metric metric, int problems) {
+      return tolerance == null || tolerance == 0 || !metric.share()
+          ? this
+          : new MetricRule(improvement, tolerance + allowance(problems), factor);
+    }
+  }
 
   /**
    * @param minimumProblems smaller slices judge nothing
    */
-  public record SliceRule(double tolerance, int minimumProblems) {}
+  public record SliceRule(double tolerance, int minimumProblems) {
+
+    private static SliceRule widened(SliceRule rule) {
+      return rule == null
+          ? null
+          : new SliceRule(
+              rule.tolerance() + allowance(rule.minimumProblems()), rule.minimumProblems());
+    }
+  }
 
   private static final YAMLMapper YAML =
       YAMLMapper.builder()
@@ -100,6 +119,50 @@ public record GateRules(Map<String, SuiteRules> suites, ServingRules serving) {
     } catch (JsonProcessingException e) {
       throw new ImprovementException(
           name + ": " + e.getOriginalMessage().lines().findFirst().orElse("not a gates file"), e);
+    }
+  }
+
+  /** Whether a suite's rules ask for an improvement. */
+  boolean isTarget(String suite) {
+    return suites.get(suite).metrics().values().stream().anyMatch(m -> m.improvement() != null);
+  }
+
+  /**
+   * The same rules for some of the suites, when they have few problems: what may be lost grows by
+   * two standard errors of a paired difference in which a tenth of the problems change, 2 · √(0.1 /
+   * n). What must be gained does not change.
+   */
+  GateRules forFewProblems(Set<String> only, int problems) {
+    Map<String, SuiteRules> few = new TreeMap<>();
+    suites.forEach(
+        (name, rules) -> {
+          if (only.contains(name)) {
+            Map<Metric, MetricRule> metrics = new EnumMap<>(Metric.class);
+            rules.metrics().forEach((m, rule) -> metrics.put(m, rule.widened(m, problems)));
+            few.put(
+                name,
+                new SuiteRules(
+                    Math.min(rules.minimumProblems(), problems),
+                    metrics,
+                    SliceRule.widened(rules.slices()),
+                    SliceRule.widened(rules.issuers())));
+          }
+        });
+    return new GateRules(few, serving);
+  }
+
+  private static double allowance(int problems) {
+    return 2 * Math.sqrt(0.1 / problems);
+  }
+
+  /** As a file of rules. */
+  String yaml() {
+    try {
+      return YAML.writer()
+          .with(com.fasterxml.jackson.databind.SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS)
+          .writeValueAsString(this);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
     }
   }
 

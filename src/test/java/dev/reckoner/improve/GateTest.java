@@ -2,6 +2,7 @@ package dev.reckoner.improve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.reckoner.corpus.Gold;
 import dev.reckoner.corpus.Problem;
@@ -17,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.IntPredicate;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -124,6 +126,54 @@ class GateTest {
     assertThat(verdict.refusal())
         .startsWith(
             "no rule of the gate could be judged: skills has 0 problems, fewer than the 50");
+  }
+
+  @Test
+  void aCandidateThatOnlyLostNothingIsRefused() throws IOException {
+    String rules =
+        RULES.replace("target:\n    minimumProblems: 50", "target:\n    minimumProblems: 101");
+    List<Measurement> same =
+        List.of(measure("target", i -> i < 50), measure("skills", i -> i < 90));
+    assertThat(gate(rules).judge(same, same).refusal())
+        .startsWith("target: no suite could be judged on which an improvement is asked for")
+        .contains("target has 100 problems, fewer than the 101");
+    // Also where it is not measured at all, as before anybody has reviewed enough.
+    List<Measurement> skills = List.of(measure("skills", i -> i < 90));
+    assertThat(gate(rules).judge(skills, skills).passed()).isFalse();
+    // Rules that ask for no improvement anywhere are somebody's choice.
+    assertThat(
+            gate(rules.replace("{improvement: 0}", "{tolerance: 0}"))
+                .judge(skills, skills)
+                .passed())
+        .isTrue();
+  }
+
+  @Test
+  void anImprovementOfNothingIsNone() throws IOException {
+    // As a poisoned round on a champion that solves nothing yet.
+    List<Measurement> none = List.of(measure("target", i -> false), measure("skills", i -> i < 90));
+    assertThat(judge(none, none).refusal())
+        .isEqualTo(
+            "target: execution accuracy: lower end of the improvement +0.0000, must be above"
+                + " +0.0000");
+  }
+
+  @Test
+  void fewProblemsWidenWhatMayBeLostAndNotWhatMustBeGained() throws IOException {
+    GateRules shipped = GateRules.bundled();
+    Path file = directory.resolve("few.yaml");
+    Files.writeString(file, shipped.forFewProblems(Set.of("synthetic", "house-rule"), 40).yaml());
+    GateRules few = GateRules.read(file);
+    assertThat(few.suiteNames()).containsExactly("house-rule", "synthetic");
+    assertThat(few.serving()).isEqualTo(shipped.serving());
+    assertThat(few.suites().get("house-rule").metrics().get(Metric.EXECUTION_ACCURACY))
+        .isEqualTo(shipped.suites().get("house-rule").metrics().get(Metric.EXECUTION_ACCURACY));
+    assertThat(few.suites().get("synthetic").metrics().get(Metric.EXECUTION_ACCURACY).tolerance())
+        .isCloseTo(0.02 + 0.1, within(1e-12));
+    assertThat(few.suites().get("synthetic").metrics().get(Metric.WRONG_ARITHMETIC).tolerance())
+        .isZero();
+    assertThat(few.suites().get("synthetic").metrics().get(Metric.TOKENS))
+        .isEqualTo(shipped.suites().get("synthetic").metrics().get(Metric.TOKENS));
   }
 
   @Test

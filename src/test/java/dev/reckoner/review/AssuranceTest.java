@@ -230,7 +230,7 @@ class AssuranceTest {
     as("rob").post("/api/v1/analyses/next").then().body("analysis.title", is("Fails"));
 
     decide("rita", planted, approve(0)).statusCode(201).body("planted", containsString("missed"));
-    list("rob", "&status=approved").body("rows.id", contains(source.toString()));
+    list("vera", "&status=approved").body("rows.id", contains(source.toString()));
     counts("rita").body("pending", is(4)).body("approved", is(1));
   }
 
