@@ -47,7 +47,7 @@ sealed interface ImprovementAccess {
 
     @Override
     public TrainingRun run(UUID id) {
-      return service.run(id).orElseThrow();
+      return service.run(id).orElseThrow(() -> new UserException("there is no run " + id));
     }
 
     @Override

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.UUID;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -46,6 +47,12 @@ final class TrainCommand implements Callable<Integer> {
       names = "--no-promote",
       description = "A candidate that passes waits for `reckoner adapters promote`.")
   boolean noPromote;
+
+  @Option(
+      names = "--run",
+      paramLabel = "ID",
+      description = "Work on this queued run and start none; what a Kubernetes Job is told.")
+  UUID queued;
 
   @Option(
       names = "--data",
@@ -105,7 +112,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private int improve(ImprovementAccess access) {
-    TrainingRun run = access.start(!noPromote);
+    TrainingRun run = queued == null ? access.start(!noPromote) : access.run(queued);
     try (Progress progress = new Progress(System.err, false)) {
       String shown = "";
       while (run.status().active()) {

@@ -190,6 +190,40 @@ public class TrainingRuns {
         id);
   }
 
+  /** Ends a run, unless it has ended by itself; {@code false} if it had. */
+  boolean endIfActive(UUID id, Status status, String message) {
+    return jdbi.withHandle(
+        h ->
+            h.execute(
+                    "update training_run set status = ?, message = ?, finished_at = now()"
+                        + " where id = ?"
+                        + " and status in ('queued', 'building', 'training', 'evaluating')",
+                    status.column(),
+                    message,
+                    id)
+                > 0);
+  }
+
+  /** Whether some process has claimed the run. */
+  boolean taken(UUID id) {
+    return holds("worker is not null", id);
+  }
+
+  /** Whether whoever claimed the run has said nothing for so long that another may take it. */
+  boolean silent(UUID id) {
+    return holds("heartbeat_at < now() - interval '" + SILENCE + "'", id);
+  }
+
+  private boolean holds(String condition, UUID id) {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery(
+                    "select coalesce(" + condition + ", false) from training_run where id = ?")
+                .bind(0, id)
+                .mapTo(Boolean.class)
+                .one());
+  }
+
   void hasDataset(UUID id, String datasetHash, String baseModelHash, String backend) {
     jdbi.useHandle(
         h ->

@@ -11,8 +11,8 @@ import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Takes up queued runs, and runs whose process went silent. One run at a time in a process; that
- * there is one over all replicas is the database's rule.
+ * Takes up queued runs, and runs whose process went silent, or has Kubernetes do it. One run at a
+ * time in a process; that there is one over all replicas is the database's rule.
  */
 @ApplicationScoped
 class TrainingWorker {
@@ -20,15 +20,24 @@ class TrainingWorker {
   private final TrainingRuns runs;
   private final ImprovementLoop loop;
   private final ImproveConfig config;
+  private final TrainingConfig training;
+  private final KubernetesLauncher kubernetes;
   private final String name = UUID.randomUUID().toString();
   private final AtomicBoolean busy = new AtomicBoolean();
   private volatile Thread thread;
   private volatile boolean stopping;
 
-  TrainingWorker(TrainingRuns runs, ImprovementLoop loop, ImproveConfig config) {
+  TrainingWorker(
+      TrainingRuns runs,
+      ImprovementLoop loop,
+      ImproveConfig config,
+      TrainingConfig training,
+      KubernetesLauncher kubernetes) {
     this.runs = runs;
     this.loop = loop;
     this.config = config;
+    this.training = training;
+    this.kubernetes = kubernetes;
   }
 
   void queued(@ObservesAsync RunQueued event) {
@@ -39,6 +48,10 @@ class TrainingWorker {
   @Scheduled(every = "10s", delayed = "10s")
   void look() {
     if (!config.worker() || stopping) {
+      return;
+    }
+    if (training.launcher() == TrainingConfig.Launcher.KUBERNETES) {
+      kubernetes.look();
       return;
     }
     if (!busy.compareAndSet(false, true)) {

@@ -24,6 +24,8 @@ import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.api.model.rbac.Role;
+import io.fabric8.kubernetes.api.model.rbac.RoleBinding;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.ConfigMappings;
 import io.smallrye.config.ConfigMappings.ConfigClass;
@@ -50,6 +52,7 @@ class KubernetesTest {
 
   private static final Path ROOT = Path.of("k8s");
   private static final Manifests MANIFESTS = new Manifests(ROOT);
+  private static final String LAUNCHER = "components/training-launcher";
 
   @Test
   void everyManifestIsValid() throws IOException {
@@ -80,9 +83,14 @@ class KubernetesTest {
     Set<Path> named = new TreeSet<>();
     for (Path kustomization : MANIFESTS.kustomizations()) {
       JsonNode tree = Manifests.tree(kustomization);
-      Stream.concat(
+      Stream.of(
               tree.path("resources").valueStream().map(JsonNode::asText),
-              tree.path("patches").valueStream().map(patch -> patch.path("path").asText()))
+              tree.path("patches").valueStream().map(patch -> patch.path("path").asText()),
+              tree.path("configMapGenerator")
+                  .valueStream()
+                  .flatMap(map -> map.path("files").valueStream())
+                  .map(JsonNode::asText))
+          .flatMap(names -> names)
           .map(path -> kustomization.resolveSibling(path).normalize())
           .forEach(
               path -> {
@@ -308,6 +316,57 @@ class KubernetesTest {
   }
 
   @Test
+  void onlyTheLauncherMayMakeJobsAndNothingElse() throws IOException {
+    Role role = MANIFESTS.one(LAUNCHER, Role.class, "reckoner-launcher");
+    assertThat(role.getRules()).hasSize(1);
+    assertThat(role.getRules().getFirst().getApiGroups()).containsExactly("batch");
+    assertThat(role.getRules().getFirst().getResources()).containsExactly("jobs");
+    assertThat(role.getRules().getFirst().getVerbs()).containsExactly("create", "get", "delete");
+    RoleBinding binding = MANIFESTS.one(LAUNCHER, RoleBinding.class, "reckoner-launcher");
+    assertThat(binding.getRoleRef().getKind()).isEqualTo("Role");
+    assertThat(binding.getSubjects())
+        .extracting(s -> s.getName())
+        .containsExactly("reckoner-launcher");
+    // The service alone: not the Jobs that it makes, and not without the component.
+    Deployment patch = MANIFESTS.one(LAUNCHER, Deployment.class, "reckoner");
+    assertThat(patch.getSpec().getTemplate().getSpec().getServiceAccountName())
+        .isEqualTo("reckoner-launcher");
+    assertThat(launched().getSpec().getTemplate().getSpec().getServiceAccountName())
+        .isNotEqualTo("reckoner-launcher");
+    for (Path kustomization : MANIFESTS.kustomizations()) {
+      assertThat(Manifests.tree(kustomization).path("components")).isEmpty();
+    }
+  }
+
+  @Test
+  void theManifestOfAJobIsWhereTheServiceReadsItAndAsTheOneAppliedByHand() throws IOException {
+    PodTemplateSpec service =
+        MANIFESTS.one(LAUNCHER, Deployment.class, "reckoner").getSpec().getTemplate();
+    VolumeMount mount = container(service).getVolumeMounts().getFirst();
+    assertThat(container(service).getEnv())
+        .anySatisfy(
+            variable -> {
+              assertThat(variable.getName()).isEqualTo("RECKONER_TRAINING_KUBERNETES_JOB_TEMPLATE");
+              assertThat(variable.getValue()).isEqualTo(mount.getMountPath() + "/job.yaml");
+            });
+    Volume volume = service.getSpec().getVolumes().getFirst();
+    assertThat(volume.getName()).isEqualTo(mount.getName());
+    JsonNode map =
+        Manifests.tree(ROOT.resolve(LAUNCHER).resolve("kustomization.yaml"))
+            .path("configMapGenerator")
+            .path(0);
+    assertThat(volume.getConfigMap().getName()).isEqualTo(map.path("name").asText());
+    assertThat(map.path("options").path("disableNameSuffixHash").asBoolean()).isTrue();
+    Container launched = container(launched().getSpec().getTemplate());
+    Container byHand = container(training().getSpec().getTemplate());
+    launched.setArgs(byHand.getArgs());
+    assertThat(launched).isEqualTo(byHand);
+    assertThat(MANIFESTS.one(LAUNCHER, PersistentVolumeClaim.class, "reckoner-training").getSpec())
+        .isEqualTo(
+            MANIFESTS.one("training", PersistentVolumeClaim.class, "reckoner-training").getSpec());
+  }
+
+  @Test
   void theTopicsAreTheApplications() throws IOException {
     Job job = MANIFESTS.one("topics", Job.class, "reckoner-topics");
     Map<String, String> policies = new TreeMap<>();
@@ -337,6 +396,11 @@ class KubernetesTest {
     return MANIFESTS.one("training", Job.class, "reckoner-training");
   }
 
+  /** What the service makes the Job of a run from. */
+  private static Job launched() throws IOException {
+    return MANIFESTS.one(LAUNCHER, Job.class, "reckoner-training");
+  }
+
   private static NetworkPolicy networkPolicy() throws IOException {
     return MANIFESTS.one("base", NetworkPolicy.class, "reckoner");
   }
@@ -357,6 +421,7 @@ class KubernetesTest {
     return List.of(
         deployment().getSpec().getTemplate(),
         training().getSpec().getTemplate(),
+        launched().getSpec().getTemplate(),
         MANIFESTS.one("topics", Job.class, "reckoner-topics").getSpec().getTemplate());
   }
 
@@ -389,6 +454,9 @@ class KubernetesTest {
     for (PodTemplateSpec pod : pods()) {
       container(pod).getEnv().forEach(variable -> names.add(variable.getName()));
     }
+    container(MANIFESTS.one(LAUNCHER, Deployment.class, "reckoner").getSpec().getTemplate())
+        .getEnv()
+        .forEach(variable -> names.add(variable.getName()));
     return names;
   }
 

@@ -17,6 +17,8 @@ import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.api.model.rbac.Role;
+import io.fabric8.kubernetes.api.model.rbac.RoleBinding;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,6 +44,8 @@ final class Manifests {
               NetworkPolicy.class,
               PersistentVolumeClaim.class,
               PodDisruptionBudget.class,
+              Role.class,
+              RoleBinding.class,
               Service.class,
               ServiceAccount.class)
           .collect(Collectors.toMap(Class::getSimpleName, Function.identity()));
