@@ -10,9 +10,11 @@ import dev.reckoner.evaluation.ReasonerSolver;
 import dev.reckoner.evaluation.ResultsPage;
 import dev.reckoner.evaluation.Suite;
 import dev.reckoner.evaluation.Suites;
+import dev.reckoner.evaluation.SyntheticSuite;
 import dev.reckoner.gemma.LoraAdapter;
 import dev.reckoner.improve.AdapterRollout;
 import dev.reckoner.inference.BundledModel;
+import dev.reckoner.inference.ConfidenceMap;
 import dev.reckoner.inference.InferenceEngine;
 import dev.reckoner.inference.Reasoner;
 import dev.reckoner.tensor.Backend;
@@ -24,6 +26,7 @@ import java.nio.file.Path;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -38,13 +41,19 @@ import picocli.CommandLine.Option;
     description = {
       "Puts suites to the model as it serves and prints metrics with 95%% intervals.",
       "With --against, a second adapter answers the same problems, and the difference is tested in"
-          + " pairs. Needs no database and no broker."
+          + " pairs. With --calibrate, learns how often the base model is right when it is how"
+          + " sure.",
+      "Needs no database and no broker."
     })
 public final class EvaluateCommand implements Callable<Integer> {
 
   private static final String BASE = "base";
   private static final String INCUMBENT = "incumbent";
   private static final int BATCH = 16;
+  private static final String PACK = "finance";
+
+  /** No lessons are made with it. */
+  private static final long CALIBRATION_SEED = 7_020_261_124L;
 
   @Option(
       names = "--suite",
@@ -85,6 +94,15 @@ public final class EvaluateCommand implements Callable<Integer> {
       paramLabel = "DIR|ID",
       description = "What to compare it with: as --adapter; incumbent is the adapter that serves.")
   String against;
+
+  @Option(
+      names = "--calibrate",
+      description = {
+        "Ask the base model of --model fresh problems of the kind that models are trained on"
+            + " (--limit of them, of no suite), and write beside it how often it is right when it"
+            + " is how sure (calibration.json); confidences are that share from then on.",
+      })
+  boolean calibrate;
 
   @Option(names = "--json", description = "Print JSON with every grade instead of a table.")
   boolean json;
@@ -144,6 +162,9 @@ public final class EvaluateCommand implements Callable<Integer> {
     ServerOptions directories = new ServerOptions();
     directories.dataDir = dataDir;
     Path data = directories.dataDirectory();
+    if (calibrate) {
+      return calibrate();
+    }
     List<Suite> opened =
         suites.stream()
             .flatMap(name -> Suites.folder(name).stream())
@@ -157,20 +178,12 @@ public final class EvaluateCommand implements Callable<Integer> {
     ResultsPage.Setting setting;
     try (Progress progress = new Progress(System.err, false)) {
       progress.phase("loading");
-      Backend device =
-          Backends.open(backend, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty());
-      try (Reasoner reasoner =
-          Reasoner.open(
-              checkpoint,
-              device,
-              precision,
-              new InferenceEngine.Limits(BATCH, 4 * BATCH, 512, 4))) {
+      Backend device = device();
+      String engine = device.description();
+      try (Reasoner reasoner = open(checkpoint, device)) {
         setting =
             new ResultsPage.Setting(
-                reasoner.modelHash(),
-                LocalDate.now().toString(),
-                device.description(),
-                precision.toString());
+                reasoner.modelHash(), LocalDate.now().toString(), engine, precision.toString());
         for (Suite suite : opened) {
           Measurement second = null;
           if (other.isPresent()) {
@@ -196,6 +209,44 @@ public final class EvaluateCommand implements Callable<Integer> {
       ResultsPage.update(results, setting, measurements, comparisons);
     }
     System.out.println(json ? new ObjectMapper().writeValueAsString(all) : table.strip());
+    return 0;
+  }
+
+  private Backend device() {
+    return Backends.open(backend, threads > 0 ? OptionalInt.of(threads) : OptionalInt.empty());
+  }
+
+  private Reasoner open(Path checkpoint, Backend device) {
+    return Reasoner.open(
+        checkpoint, device, precision, new InferenceEngine.Limits(BATCH, 4 * BATCH, 512, 4));
+  }
+
+  private int calibrate() throws IOException, InterruptedException {
+    if (model == null) {
+      throw new UserException(
+          "name the model to calibrate with --model; the file is written there");
+    }
+    Suite problems = SyntheticSuite.training(PACK, CALIBRATION_SEED, limit);
+    Measurement measured;
+    String weights;
+    try (Progress progress = new Progress(System.err, false)) {
+      progress.phase("loading");
+      try (Reasoner reasoner = open(model, device())) {
+        weights = reasoner.modelHash();
+        measured = measure(reasoner, problems, new Contender(BASE, Optional.empty()), progress);
+      }
+    }
+    ConfidenceMap map = measured.confidenceMap(weights, CALIBRATION_SEED);
+    map.write(model);
+    System.out.printf(
+        Locale.ROOT,
+        "%d answers, %.1f%% right; confidence = 1 / (1 + exp(-(%.4f x + %.4f))), x the log-odds of"
+            + " certainty; written to %s%n",
+        map.origin().answers(),
+        100 * map.origin().right(),
+        map.slope(),
+        map.intercept(),
+        model.resolve(ConfidenceMap.FILE));
     return 0;
   }
 

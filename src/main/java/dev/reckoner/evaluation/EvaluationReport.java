@@ -29,13 +29,21 @@ public final class EvaluationReport {
     node.set("metrics", intervals(m.metrics()));
     ObjectNode slices = node.putObject("slices");
     m.slices().forEach((name, interval) -> slices.set(name, interval(interval)));
-    ObjectNode calibration = node.putObject("calibration");
-    calibration.set("expectedError", interval(m.calibration().expectedError()));
-    calibration.set("auroc", interval(m.calibration().auroc()));
-    calibration.set("bins", JSON.valueToTree(m.calibration().bins()));
+    node.set("calibration", json(m.calibration()));
+    if (!m.uncalibrated().equals(m.calibration())) {
+      node.set("uncalibrated", json(m.uncalibrated()));
+    }
     if (withGrades) {
       node.set("grades", JSON.valueToTree(m.grades()));
     }
+    return node;
+  }
+
+  private static ObjectNode json(Calibration calibration) {
+    ObjectNode node = JSON.createObjectNode();
+    node.set("expectedError", interval(calibration.expectedError()));
+    node.set("auroc", interval(calibration.auroc()));
+    node.set("bins", JSON.valueToTree(calibration.bins()));
     return node;
   }
 
@@ -95,8 +103,12 @@ public final class EvaluationReport {
                     .append(signed(metric, interval(c.path("differences").path(name(metric)))))
                     .append(" |"));
       }
-      row(out, "expected calibration error", columns, "expectedError", differences.size());
-      row(out, "AUROC of confidence", columns, "auroc", differences.size());
+      int empty = differences.size();
+      row(out, "expected calibration error", columns, "/calibration/expectedError", empty);
+      if (columns.stream().anyMatch(m -> m.has("uncalibrated"))) {
+        row(out, "the same, before calibration", columns, "/uncalibrated/expectedError", empty);
+      }
+      row(out, "AUROC of confidence", columns, "/calibration/auroc", empty);
       out.append("\n\n");
       for (JsonNode c : differences) {
         out.append(
@@ -186,13 +198,9 @@ public final class EvaluationReport {
   }
 
   private static void row(
-      StringBuilder out, String title, List<JsonNode> columns, String field, int empty) {
+      StringBuilder out, String title, List<JsonNode> columns, String at, int empty) {
     out.append("\n| ").append(title).append(" |");
-    columns.forEach(
-        m ->
-            out.append(' ')
-                .append(plain(interval(m.path("calibration").path(field))))
-                .append(" |"));
+    columns.forEach(m -> out.append(' ').append(plain(interval(m.at(at)))).append(" |"));
     out.append(" |".repeat(empty));
   }
 

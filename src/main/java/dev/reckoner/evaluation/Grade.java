@@ -23,6 +23,7 @@ package dev.reckoner.evaluation;
  * @param goldStepsFound those of them that the chain has as well, see {@link Derivation}
  * @param programRight whether the chain concludes what the gold chain does, whatever the figures
  * @param confidence 0..1
+ * @param certainty what the confidence was made of, see {@code Generation.certainty}, 0..1
  * @param tokens generated
  * @param seconds in the model
  * @param failure why there is no chain; {@code null} where there is one
@@ -48,6 +49,7 @@ public record Grade(
     int goldStepsFound,
     boolean programRight,
     double confidence,
+    double certainty,
     int tokens,
     double seconds,
     String failure) {}

@@ -104,6 +104,7 @@ public final class Grader {
         found == null ? 0 : wanted.foundIn(found),
         found != null && answer != null && wanted.concludesAs(found),
         solution.confidence(),
+        solution.certainty(),
         solution.tokens(),
         solution.took().toNanos() / 1e9,
         solution.failure());

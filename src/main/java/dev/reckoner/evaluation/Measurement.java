@@ -1,9 +1,11 @@
 package dev.reckoner.evaluation;
 
+import dev.reckoner.inference.ConfidenceMap;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
 
 /**
@@ -14,6 +16,8 @@ import java.util.stream.Collectors;
  * @param model what was measured, for people
  * @param metrics each with its interval; undefined where the suite has nothing for it
  * @param slices execution accuracy by data set or question family
+ * @param calibration of the confidences
+ * @param uncalibrated the same of the certainties that they were made of
  * @param grades one a problem, in the order of the suite
  */
 public record Measurement(
@@ -23,6 +27,7 @@ public record Measurement(
     Map<Metric, Interval> metrics,
     Map<String, Interval> slices,
     Calibration calibration,
+    Calibration uncalibrated,
     List<Grade> grades) {
 
   /** Sums grades up. */
@@ -40,14 +45,35 @@ public record Measurement(
                     slice,
                     Bootstrap.DEFAULT.of(
                         members, Grade::group, Metric.EXECUTION_ACCURACY.ratio())));
-    Calibration calibration =
-        Calibration.of(
-            grades.stream()
-                .filter(g -> g.failure() == null)
-                .map(g -> new Calibration.Item(g.group(), g.confidence(), g.correct()))
-                .toList());
     return new Measurement(
-        suite.name(), suite.version(), model, metrics, slices, calibration, List.copyOf(grades));
+        suite.name(),
+        suite.version(),
+        model,
+        metrics,
+        slices,
+        calibration(grades, Grade::confidence),
+        calibration(grades, Grade::certainty),
+        List.copyOf(grades));
+  }
+
+  private static Calibration calibration(List<Grade> grades, ToDoubleFunction<Grade> confidence) {
+    return Calibration.of(
+        grades.stream()
+            .filter(g -> g.failure() == null)
+            .map(g -> new Calibration.Item(g.group(), confidence.applyAsDouble(g), g.correct()))
+            .toList());
+  }
+
+  /**
+   * What makes a confidence of the certainties of these answers, so that it is the share that is
+   * right.
+   *
+   * @param weights hash of the model that answered
+   * @param seed of the suite, for the record
+   * @throws SuiteException if there are too few answers
+   */
+  public ConfidenceMap confidenceMap(String weights, long seed) {
+    return Platt.fit(grades, weights, suite + " " + suiteVersion, seed);
   }
 
   public Interval metric(Metric metric) {

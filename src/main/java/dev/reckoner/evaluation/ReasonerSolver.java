@@ -34,7 +34,12 @@ public record ReasonerSolver(Reasoner reasoner, LoraAdapter adapter, Reasoner.Op
     try {
       Reasoned reasoned = Reasoned.of(evidence, generation);
       return new Solution(
-          reasoned.chain(), null, generation.confidence(), tokens, generation.took());
+          reasoned.chain(),
+          null,
+          generation.confidence(),
+          generation.certainty(),
+          tokens,
+          generation.took());
     } catch (ChainSyntaxException e) {
       return Solution.failed("wrote no chain: " + e.getMessage(), tokens, generation.took());
     }

@@ -295,20 +295,26 @@ public final class ResultsPage {
     chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideS);
     chart.addSeries("as sure as right", new double[] {0, 1}, new double[] {0, 1});
     for (String model : models(results)) {
-      List<JsonNode> bins =
-          results
-              .path("measurements")
-              .valueStream()
-              .filter(m -> m.path("model").asText().equals(model))
-              .flatMap(m -> m.at("/calibration/bins").valueStream())
-              .toList();
-      if (!bins.isEmpty()) {
-        chart
-            .addSeries(model, column(bins, "confidence"), column(bins, "accuracy"))
-            .setXYSeriesRenderStyle(XYSeriesRenderStyle.Scatter);
-      }
+      scatter(chart, results, model, "/calibration/bins", model);
+      scatter(chart, results, model, "/uncalibrated/bins", model + ", before calibration");
     }
     return chart;
+  }
+
+  private static void scatter(
+      XYChart chart, JsonNode results, String model, String at, String title) {
+    List<JsonNode> bins =
+        results
+            .path("measurements")
+            .valueStream()
+            .filter(m -> m.path("model").asText().equals(model))
+            .flatMap(m -> m.at(at).valueStream())
+            .toList();
+    if (!bins.isEmpty()) {
+      chart
+          .addSeries(title, column(bins, "confidence"), column(bins, "accuracy"))
+          .setXYSeriesRenderStyle(XYSeriesRenderStyle.Scatter);
+    }
   }
 
   private static double[] column(List<JsonNode> bins, String field) {

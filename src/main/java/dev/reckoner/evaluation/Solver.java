@@ -20,16 +20,23 @@ public interface Solver {
    *
    * @param chain {@code null} where none was reached
    * @param failure why there is no chain, one line; {@code null} where there is one
-   * @param confidence how sure the solver was, 0..1; 0 without a chain
+   * @param confidence how likely the solver thinks that it is right, 0..1; 0 without a chain
+   * @param certainty what the confidence was made of, 0..1; equal to it where nothing is made of it
    * @param tokens generated
    * @param took time in the model
    */
-  record Solution(Chain chain, String failure, double confidence, int tokens, Duration took) {
+  record Solution(
+      Chain chain, String failure, double confidence, double certainty, int tokens, Duration took) {
 
     public Solution {
       if ((chain == null) == (failure == null)) {
         throw new IllegalArgumentException("a solution is a chain or a failure");
       }
+    }
+
+    /** An answer whose confidence is its certainty. */
+    public Solution(Chain chain, String failure, double confidence, int tokens, Duration took) {
+      this(chain, failure, confidence, confidence, tokens, took);
     }
 
     /** An answer that was not reached. */

@@ -11,6 +11,7 @@ public final class SyntheticSuite {
 
   public static final String NAME = "synthetic";
   public static final String RARE = "synthetic-rare";
+  public static final String TRAINING = "synthetic-train";
 
   /** The seed of the suite that ships; another seed gives other problems of the same kind. */
   public static final long SEED = 20_261_124L;
@@ -22,6 +23,16 @@ public final class SyntheticSuite {
     SyntheticGenerator generator =
         new SyntheticGenerator(pack, seed, SyntheticGenerator.Split.HELD_OUT);
     return of(NAME, IntStream.range(0, problems).mapToObj(generator::problem).toList());
+  }
+
+  /**
+   * Fresh problems of the kind that models are trained on, for what may look at no suite. The seed
+   * must be one that no lessons were made with.
+   */
+  public static Suite training(String pack, long seed, int problems) {
+    SyntheticGenerator generator =
+        new SyntheticGenerator(pack, seed, SyntheticGenerator.Split.TRAIN);
+    return of(TRAINING, IntStream.range(0, problems).mapToObj(generator::problem).toList());
   }
 
   /** The same in wordings far from those of training, chosen by hand to be hard. */

@@ -15,6 +15,7 @@ final class ActiveSequence {
   private final Ticket ticket;
   private final KvCache cache;
   private final Transcript transcript;
+  private final ConfidenceMap calibration;
   private final SplittableRandom random;
   private final List<Choice> choices = new ArrayList<>();
   private final long queuedNanos;
@@ -23,10 +24,16 @@ final class ActiveSequence {
   private int told;
 
   ActiveSequence(
-      Request request, Ticket ticket, KvCache cache, Vocabulary vocabulary, long submittedNanos) {
+      Request request,
+      Ticket ticket,
+      KvCache cache,
+      Vocabulary vocabulary,
+      ConfidenceMap calibration,
+      long submittedNanos) {
     this.request = request;
     this.ticket = ticket;
     this.cache = cache;
+    this.calibration = calibration;
     this.startNanos = System.nanoTime();
     this.queuedNanos = startNanos - submittedNanos;
     this.random = request.sampler().stream();
@@ -156,7 +163,8 @@ final class ActiveSequence {
             reused,
             transcript.forced(),
             Duration.ofNanos(queuedNanos),
-            Duration.ofNanos(System.nanoTime() - startNanos)));
+            Duration.ofNanos(System.nanoTime() - startNanos),
+            calibration));
   }
 
   void fail(RuntimeException failure) {

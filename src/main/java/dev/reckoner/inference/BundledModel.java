@@ -122,6 +122,9 @@ public final class BundledModel {
             .forEach(files::add);
       }
     }
+    if (resource(ConfidenceMap.FILE) != null) {
+      files.add(ConfidenceMap.FILE);
+    }
     for (String name : files) {
       if (resource(name) == null) {
         throw new InferenceException("the bundled model lacks " + name);

@@ -15,6 +15,7 @@ import java.util.List;
  * @param forcedTokens how many of {@code tokens} cost no decision
  * @param queued waiting time before the engine took the request up
  * @param took time from then to the end
+ * @param calibration what makes a confidence of certainty
  */
 public record Generation(
     String text,
@@ -25,10 +26,19 @@ public record Generation(
     int reusedPromptTokens,
     int forcedTokens,
     Duration queued,
-    Duration took) {
+    Duration took,
+    ConfidenceMap calibration) {
 
   public Generation {
     choices = List.copyOf(choices);
+  }
+
+  /**
+   * How likely the text is right, in [0, 1]: the {@link #certainty()} of its tokens, by the model's
+   * {@link ConfidenceMap}.
+   */
+  public double confidence() {
+    return calibration.apply(certainty());
   }
 
   /**
@@ -36,12 +46,12 @@ public record Generation(
    * It is comparable between texts of different length, and forced text neither raises nor lowers
    * it.
    */
-  public double confidence() {
-    return confidence(0, text.length() + 1);
+  public double certainty() {
+    return certainty(0, text.length() + 1);
   }
 
   /** The same over the choices whose text starts in {@code [from, to)}, for example one line. */
-  public double confidence(int from, int to) {
+  public double certainty(int from, int to) {
     return Math.exp(
         choices.stream()
             .filter(choice -> choice.offset() >= from && choice.offset() < to)

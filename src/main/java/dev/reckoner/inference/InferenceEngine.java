@@ -66,6 +66,7 @@ public final class InferenceEngine implements AutoCloseable {
   private final Gemma3 model;
   private final Vocabulary vocabulary;
   private final Limits limits;
+  private final ConfidenceMap calibration;
   private final BlockingQueue<Waiting> waiting;
   private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
   private final Semaphore work = new Semaphore(0);
@@ -84,9 +85,16 @@ public final class InferenceEngine implements AutoCloseable {
    * it otherwise does so through {@link #between}.
    */
   public InferenceEngine(Gemma3 model, GemmaTokenizer tokenizer, Limits limits) {
+    this(model, tokenizer, limits, ConfidenceMap.IDENTITY);
+  }
+
+  /** The same with a model whose confidences are calibrated. */
+  public InferenceEngine(
+      Gemma3 model, GemmaTokenizer tokenizer, Limits limits, ConfidenceMap calibration) {
     this.model = model;
     this.vocabulary = new Vocabulary(tokenizer);
     this.limits = limits;
+    this.calibration = calibration;
     this.waiting = new ArrayBlockingQueue<>(limits.queued());
     this.prefixes = new PrefixCache(model, limits.prefixes());
     this.thread = Thread.ofPlatform().daemon().name("reckoner-engine").start(this::run);
@@ -239,7 +247,8 @@ public final class InferenceEngine implements AutoCloseable {
         }
         cache = model.newCache(request.prompt().length + request.maxTokens() + 1);
         ActiveSequence sequence =
-            new ActiveSequence(request, next.ticket(), cache, vocabulary, next.submittedNanos());
+            new ActiveSequence(
+                request, next.ticket(), cache, vocabulary, calibration, next.submittedNanos());
         FinishReason already = sequence.transcriptEnd();
         if (already != null) {
           sequence.finish(already);

@@ -15,7 +15,7 @@ import java.util.List;
  * @param chain the steps
  * @param verdicts one a step, in order
  * @param confidences how sure the model was of each step, in (0, 1], see {@link
- *     Generation#confidence()}
+ *     Generation#certainty()}
  */
 public record Reasoned(
     Generation generation, Chain chain, List<Verdict> verdicts, List<Double> confidences) {
@@ -32,7 +32,7 @@ public record Reasoned(
     for (String line : generation.text().split("\n", -1)) {
       int to = from + line.length() + 1;
       if (!line.isBlank()) {
-        confidences.add(generation.confidence(from, to));
+        confidences.add(generation.certainty(from, to));
       }
       from = to;
     }

@@ -40,13 +40,17 @@ public final class Reasoner implements AutoCloseable {
   private final String backendName;
 
   private Reasoner(
-      Backend backend, Gemma3 model, GemmaTokenizer tokenizer, InferenceEngine.Limits limits) {
+      Backend backend,
+      Gemma3 model,
+      GemmaTokenizer tokenizer,
+      InferenceEngine.Limits limits,
+      ConfidenceMap calibration) {
     this.backend = backend;
     this.model = model;
     this.tokenizer = tokenizer;
     this.modelHash = model.hash();
     this.backendName = backend.name() + "/" + model.precision().name().toLowerCase(Locale.ROOT);
-    this.engine = new InferenceEngine(model, tokenizer, limits);
+    this.engine = new InferenceEngine(model, tokenizer, limits, calibration);
   }
 
   /**
@@ -58,10 +62,16 @@ public final class Reasoner implements AutoCloseable {
   public static Reasoner open(
       Path directory, Backend backend, Precision precision, InferenceEngine.Limits limits) {
     GemmaTokenizer tokenizer = null;
+    Gemma3 model = null;
     try {
       tokenizer = GemmaTokenizer.read(directory);
-      return new Reasoner(backend, Gemma3.load(directory, backend, precision), tokenizer, limits);
+      model = Gemma3.load(directory, backend, precision);
+      ConfidenceMap calibration = ConfidenceMap.read(directory, model.hash());
+      return new Reasoner(backend, model, tokenizer, limits, calibration);
     } catch (RuntimeException e) {
+      if (model != null) {
+        model.close();
+      }
       if (tokenizer != null) {
         tokenizer.close();
       }

@@ -295,6 +295,7 @@ class GateTest {
               0,
               false,
               0.5,
+              0.5,
               tokens,
               0.1,
               null));
