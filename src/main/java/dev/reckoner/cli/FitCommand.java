@@ -116,10 +116,18 @@ public final class FitCommand implements Callable<Integer> {
       split = ",",
       paramLabel = "KIND=SHARE",
       description =
-          "Draw each sequence anew while training, by these shares: data (a lesson of --data), page"
-              + " (fresh questions on a page of --data), synthetic (a fresh synthetic page);"
-              + " --repeat and --synthetic do not matter then.")
+          "Draw each sequence anew while training, by these shares: data (a lesson of --data),"
+              + " replay (one of --replay), page (fresh questions on a page of either), synthetic"
+              + " (a fresh synthetic page); --repeat and --synthetic do not matter then.")
   private Map<LessonMix.Kind, Integer> mix = Map.of();
+
+  @Option(
+      names = "--replay",
+      paramLabel = "FILE",
+      description =
+          "Lessons that a mixture replays, so that what they teach is not forgotten; may be"
+              + " repeated.")
+  private List<Path> replay = List.of();
 
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "Where to write.")
   private Path out;
@@ -188,7 +196,8 @@ public final class FitCommand implements Callable<Integer> {
 
   private Outcome onStream(Recipe recipe, GemmaTokenizer tokenizer, Backend backend)
       throws IOException {
-    LessonMix lessons = LessonMix.of(mix, read(), pack, seed, tokenizer, reading, maxTokens);
+    LessonMix lessons =
+        LessonMix.of(mix, read(data), read(replay), pack, seed, tokenizer, reading, maxTokens);
     int makers = Math.max(1, Runtime.getRuntime().availableProcessors() - 1);
     Training stream =
         (trainer, steps, heldOut, folder, listener) -> {
@@ -253,9 +262,9 @@ public final class FitCommand implements Callable<Integer> {
     }
   }
 
-  private List<Lesson> read() throws IOException {
+  private static List<Lesson> read(List<Path> files) throws IOException {
     List<Lesson> read = new ArrayList<>();
-    for (Path file : data) {
+    for (Path file : files) {
       read.addAll(LessonFile.read(file));
     }
     return read;
@@ -265,7 +274,7 @@ public final class FitCommand implements Callable<Integer> {
     LessonSamples samples = new LessonSamples(tokenizer, reading);
     SyntheticGenerator generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
     Stream<Lesson> made = LongStream.range(0, synthetic).parallel().mapToObj(generator::lesson);
-    List<Grouped> lessons = new ArrayList<>(grouped(samples, read().parallelStream(), repeat));
+    List<Grouped> lessons = new ArrayList<>(grouped(samples, read(data).parallelStream(), repeat));
     lessons.addAll(grouped(samples, made, 1));
     if (lessons.isEmpty()) {
       throw new IllegalArgumentException(

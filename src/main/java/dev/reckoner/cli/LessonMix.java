@@ -26,16 +26,19 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /**
- * An endless mixture of lessons: published ones as they are, fresh questions on published pages,
- * and fresh synthetic pages. Half of the fresh ones ask one question, the others several.
+ * An endless mixture of lessons: given ones as they are, those to be replayed so that they are not
+ * forgotten, fresh questions on the pages of both, and fresh synthetic pages. Half of the fresh
+ * ones ask one question, the others several.
  */
 final class LessonMix implements SampleStream.Source {
 
   /** Where a lesson comes from. */
   enum Kind {
     data,
+    replay,
     page,
     synthetic
   }
@@ -45,6 +48,7 @@ final class LessonMix implements SampleStream.Source {
 
   private final List<Kind> urn = new ArrayList<>();
   private final List<Sample> known = new ArrayList<>();
+  private final List<Sample> replayed = new ArrayList<>();
   private final List<Problem> pages;
   private final List<Sample> heldOut = new ArrayList<>();
   private final SyntheticGenerator generator;
@@ -56,6 +60,7 @@ final class LessonMix implements SampleStream.Source {
   private LessonMix(
       Map<Kind, Integer> shares,
       List<Lesson> lessons,
+      List<Lesson> replay,
       String pack,
       long seed,
       GemmaTokenizer tokenizer,
@@ -68,8 +73,10 @@ final class LessonMix implements SampleStream.Source {
     LessonSamples read = new LessonSamples(tokenizer, reading);
     Set<String> out = heldOutGroups(lessons, seed);
     List<Lesson> kept = lessons.stream().filter(l -> !out.contains(l.group())).toList();
+    List<Lesson> again = replay.stream().filter(l -> !out.contains(l.group())).toList();
     kept.parallelStream().map(read::of).filter(this::fits).forEachOrdered(known::add);
-    pages = pages(kept);
+    again.parallelStream().map(read::of).filter(this::fits).forEachOrdered(replayed::add);
+    pages = pages(Stream.concat(kept.stream(), again.stream()).toList());
     lessons.stream()
         .filter(l -> out.contains(l.group()))
         .map(samples::of)
@@ -89,12 +96,17 @@ final class LessonMix implements SampleStream.Source {
             });
     if (urn.isEmpty()
         || urn.contains(Kind.data) && known.isEmpty()
+        || urn.contains(Kind.replay) && replayed.isEmpty()
         || urn.contains(Kind.page) && pages.isEmpty()) {
       throw new IllegalArgumentException(
-          "nothing to train on: name lessons with --data, or give synthetic a share in --mix");
+          "nothing to train on: name lessons with --data or --replay, or give synthetic a share in"
+              + " --mix");
     }
     int hash = urn.hashCode();
     for (Sample sample : known) {
+      hash = 31 * hash + Arrays.hashCode(sample.tokens());
+    }
+    for (Sample sample : replayed) {
       hash = 31 * hash + Arrays.hashCode(sample.tokens());
     }
     id = "%08x-%d-%d".formatted(hash, seed, maxTokens);
@@ -103,15 +115,17 @@ final class LessonMix implements SampleStream.Source {
   static LessonMix of(
       Map<Kind, Integer> shares,
       List<Lesson> lessons,
+      List<Lesson> replay,
       String pack,
       long seed,
       GemmaTokenizer tokenizer,
       int reading,
       int maxTokens) {
-    LessonMix mix = new LessonMix(shares, lessons, pack, seed, tokenizer, reading, maxTokens);
+    LessonMix mix =
+        new LessonMix(shares, lessons, replay, pack, seed, tokenizer, reading, maxTokens);
     System.out.printf(
-        "mixing %s: %d lessons, %d pages, %d held out%n",
-        shares, mix.known.size(), mix.pages.size(), mix.heldOut.size());
+        "mixing %s: %d lessons, %d to replay, %d pages, %d held out%n",
+        shares, mix.known.size(), mix.replayed.size(), mix.pages.size(), mix.heldOut.size());
     return mix;
   }
 
@@ -169,6 +183,7 @@ final class LessonMix implements SampleStream.Source {
       Optional<Sample> sample =
           switch (urn.get(random.nextInt(urn.size()))) {
             case data -> Optional.of(known.get(random.nextInt(known.size())));
+            case replay -> Optional.of(replayed.get(random.nextInt(replayed.size())));
             case page ->
                 questions
                     .lesson(

@@ -58,6 +58,14 @@ public final class HouseRule {
     return problems(Split.HELD_OUT, seed, count);
   }
 
+  /**
+   * The first problems of a seed by which a recipe may be chosen: in wordings of their own, so that
+   * the choice looks neither at the pool nor at the suite.
+   */
+  public List<Solved> validation(long seed, int count) {
+    return problems(Split.RARE, seed, count);
+  }
+
   private List<Solved> problems(Split split, long seed, int count) {
     SyntheticGenerator generator = new SyntheticGenerator(pack, NAME, 0, seed, split);
     return LongStream.range(0, count).mapToObj(generator::problem).toList();

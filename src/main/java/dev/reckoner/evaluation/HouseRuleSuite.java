@@ -10,6 +10,9 @@ public final class HouseRuleSuite {
 
   public static final String NAME = HouseRule.NAME;
 
+  /** What recipes are chosen by. */
+  public static final String VALIDATION = NAME + "-validation";
+
   /** The seed of the suite that ships; pools may have any seed, this one included. */
   public static final long SEED = SyntheticSuite.SEED;
 
@@ -18,5 +21,10 @@ public final class HouseRuleSuite {
   /** The first problems of a seed. */
   public static Suite of(String pack, long seed, int problems) {
     return SyntheticSuite.of(NAME, new HouseRule(pack).heldOut(seed, problems));
+  }
+
+  /** The first problems of a seed that recipes may be chosen by. */
+  public static Suite validation(String pack, long seed, int problems) {
+    return SyntheticSuite.of(VALIDATION, new HouseRule(pack).validation(seed, problems));
   }
 }

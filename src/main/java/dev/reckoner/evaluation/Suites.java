@@ -20,9 +20,10 @@ public final class Suites {
    * Opens a suite.
    *
    * @param name {@code synthetic}, {@code synthetic-rare}, {@code comparative}, {@code units},
-   *     {@code unanswerable}, {@code house-rule}, a suite file (JSON Lines, see {@link SuiteFile}),
-   *     or a FinQA, TAT-QA or ConvFinQA file as distributed, plain or gzip, of which the problems
-   *     stay whose answer is a figure, yes, no, or missing
+   *     {@code unanswerable}, {@code house-rule}, those that choices may be made by ({@code
+   *     synthetic-train}, {@code house-rule-validation}), a suite file (JSON Lines, see {@link
+   *     SuiteFile}), or a FinQA, TAT-QA or ConvFinQA file as distributed, plain or gzip, of which
+   *     the problems stay whose answer is a figure, yes, no, or missing
    * @param limit the first problems
    * @param goldEvidence of a data set that says where its answers stand: only that evidence
    * @throws SuiteException one line
@@ -31,7 +32,9 @@ public final class Suites {
     return switch (name) {
       case SyntheticSuite.NAME -> SyntheticSuite.of(PACK, SyntheticSuite.SEED, limit);
       case SyntheticSuite.RARE -> SyntheticSuite.rare(PACK, SyntheticSuite.SEED, limit);
+      case SyntheticSuite.TRAINING -> SyntheticSuite.training(PACK, SyntheticSuite.SEED, limit);
       case HouseRuleSuite.NAME -> HouseRuleSuite.of(PACK, HouseRuleSuite.SEED, limit);
+      case HouseRuleSuite.VALIDATION -> HouseRuleSuite.validation(PACK, HouseRuleSuite.SEED, limit);
       default -> {
         for (Topic topic : Topic.values()) {
           if (topic.text().equals(name)) {

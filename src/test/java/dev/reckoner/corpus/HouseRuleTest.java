@@ -85,6 +85,13 @@ class HouseRuleTest {
     assertThat(set(suite, HouseRuleTest::wording))
         .hasSizeGreaterThan(2)
         .doesNotContainAnyElementsOf(wordings);
+    List<Solved> validation = RULE.validation(HouseRuleSuite.SEED, 200);
+    assertThat(set(validation, HouseRuleTest::wording))
+        .hasSizeGreaterThan(2)
+        .doesNotContainAnyElementsOf(wordings)
+        .doesNotContainAnyElementsOf(set(suite, HouseRuleTest::wording));
+    assertThat(set(validation, s -> s.problem().evidence()))
+        .doesNotContainAnyElementsOf(set(suite, s -> s.problem().evidence()));
     Set<String> companies = set(pool, s -> company(s.problem()));
     assertThat(companies).hasSizeGreaterThan(150);
     assertThat(set(suite, s -> company(s.problem()))).doesNotContainAnyElementsOf(companies);
