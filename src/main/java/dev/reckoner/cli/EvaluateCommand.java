@@ -1,5 +1,7 @@
 package dev.reckoner.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.reckoner.evaluation.Comparison;
@@ -25,8 +27,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -49,6 +54,7 @@ public final class EvaluateCommand implements Callable<Integer> {
 
   private static final String BASE = "base";
   private static final String INCUMBENT = "incumbent";
+  private static final ObjectMapper JSON = new ObjectMapper();
   private static final int BATCH = 16;
   private static final String PACK = "finance";
 
@@ -122,6 +128,15 @@ public final class EvaluateCommand implements Callable<Integer> {
   Path results;
 
   @Option(
+      names = "--from",
+      paramLabel = "FILE",
+      description =
+          "Ask nothing: take the answers of earlier runs from the results.json that --out wrote;"
+              + " may be repeated. --against names a model in them that all others are compared"
+              + " with.")
+  List<Path> from = List.of();
+
+  @Option(
       names = "--backend",
       defaultValue = "auto",
       description = Backends.NAMES + " (default: ${DEFAULT-VALUE}).")
@@ -165,6 +180,9 @@ public final class EvaluateCommand implements Callable<Integer> {
     if (calibrate) {
       return calibrate();
     }
+    if (!from.isEmpty()) {
+      return readAgain();
+    }
     List<Suite> opened =
         suites.stream()
             .flatMap(name -> Suites.folder(name).stream())
@@ -198,7 +216,14 @@ public final class EvaluateCommand implements Callable<Integer> {
         }
       }
     }
+    return report(setting, measurements, comparisons);
+  }
+
+  private int report(
+      ResultsPage.Setting setting, List<Measurement> measurements, List<Comparison> comparisons)
+      throws IOException {
     ObjectNode all = EvaluationReport.json(measurements, comparisons, true);
+    all.set("setting", JSON.valueToTree(setting));
     String table = EvaluationReport.markdown(measurements, comparisons);
     if (out != null) {
       Files.createDirectories(out);
@@ -208,8 +233,45 @@ public final class EvaluateCommand implements Callable<Integer> {
     if (results != null) {
       ResultsPage.update(results, setting, measurements, comparisons);
     }
-    System.out.println(json ? new ObjectMapper().writeValueAsString(all) : table.strip());
+    System.out.println(json ? JSON.writeValueAsString(all) : table.strip());
     return 0;
+  }
+
+  /** Sums up what earlier runs answered; a later file's answers replace an earlier one's. */
+  private int readAgain() throws IOException {
+    Map<List<String>, Measurement> measured = new LinkedHashMap<>();
+    ResultsPage.Setting setting = null;
+    for (Path file : from) {
+      try {
+        JsonNode read = JSON.readTree(file.toFile());
+        ResultsPage.Setting own = JSON.treeToValue(read.path("setting"), ResultsPage.Setting.class);
+        if (own == null) {
+          throw new UserException(file + " is not what evaluate --out writes");
+        }
+        if (setting != null && !setting.weights().equals(own.weights())) {
+          throw new UserException(
+              "%s was measured of other weights than %s".formatted(file, from.getFirst()));
+        }
+        setting = own;
+        for (Measurement m : EvaluationReport.measurements(read)) {
+          measured.put(List.of(m.suite(), m.model()), m);
+        }
+      } catch (JsonProcessingException | IllegalArgumentException e) {
+        throw new UserException(file + " is not what evaluate --out writes");
+      } catch (IOException e) {
+        throw new UserException(file + " cannot be read");
+      }
+    }
+    List<Measurement> all =
+        measured.values().stream().sorted(Comparator.comparing(Measurement::suite)).toList();
+    List<Comparison> comparisons = new ArrayList<>();
+    for (Measurement m : all) {
+      Measurement other = measured.get(List.of(m.suite(), String.valueOf(against)));
+      if (other != null && other != m) {
+        comparisons.add(Comparison.of(other, m));
+      }
+    }
+    return report(setting, all, comparisons);
   }
 
   private Backend device() {

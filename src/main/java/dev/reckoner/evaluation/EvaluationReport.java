@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -69,6 +70,35 @@ public final class EvaluationReport {
     ArrayNode pairs = node.putArray("comparisons");
     comparisons.forEach(c -> pairs.add(json(c)));
     return node;
+  }
+
+  /**
+   * The measurements of an earlier run, summed up anew from their grades.
+   *
+   * @param results as {@link #json(List, List, boolean)} writes them with grades
+   * @throws SuiteException if there is a measurement without grades
+   */
+  public static List<Measurement> measurements(JsonNode results) {
+    List<Measurement> measurements = new ArrayList<>();
+    for (JsonNode m : results.path("measurements")) {
+      List<Grade> grades = new ArrayList<>();
+      for (JsonNode grade : m.path("grades")) {
+        grades.add(JSON.convertValue(grade, Grade.class));
+      }
+      if (grades.isEmpty()) {
+        throw new SuiteException(
+            "there are no single answers on "
+                + m.path("suite").asText("a suite")
+                + "; only what evaluate --out wrote has them");
+      }
+      measurements.add(
+          Measurement.of(
+              m.path("suite").asText(),
+              m.path("suiteVersion").asText(),
+              m.path("model").asText(),
+              grades));
+    }
+    return measurements;
   }
 
   /** A table a suite: a row a metric, a column a model, with 95% intervals. */

@@ -32,6 +32,11 @@ public record Measurement(
 
   /** Sums grades up. */
   public static Measurement of(Suite suite, String model, List<Grade> grades) {
+    return of(suite.name(), suite.version(), model, grades);
+  }
+
+  /** The same of a suite that is not at hand. */
+  static Measurement of(String suite, String version, String model, List<Grade> grades) {
     Map<Metric, Interval> metrics = new EnumMap<>(Metric.class);
     for (Metric metric : Metric.values()) {
       metrics.put(metric, Bootstrap.DEFAULT.of(grades, Grade::group, metric.ratio()));
@@ -46,8 +51,8 @@ public record Measurement(
                     Bootstrap.DEFAULT.of(
                         members, Grade::group, Metric.EXECUTION_ACCURACY.ratio())));
     return new Measurement(
-        suite.name(),
-        suite.version(),
+        suite,
+        version,
         model,
         metrics,
         slices,

@@ -128,6 +128,53 @@ class FitCommandTest {
     assertThat(measured).hasSize(1);
     assertThat(measured.get(0).get("suite").asText()).isEqualTo("synthetic");
     assertThat(measured.get(0).get("grades")).hasSize(2);
+
+    // The answers that are kept give the same numbers without asking again.
+    Path again = dir.resolve("again");
+    Path kept = results.resolve("results.json");
+    run(
+        new EvaluateCommand(),
+        Stream.of("--from", kept, "--against", "adapter", "--out", again),
+        0);
+    assertThat(again.resolve("results.json")).hasSameTextualContentAs(kept);
+    Files.writeString(again.resolve("results.json"), "{}");
+    String said =
+        run(
+            new EvaluateCommand(),
+            Stream.of("--from", again.resolve("results.json")),
+            CommandLine.ExitCode.SOFTWARE);
+    assertThat(said).contains("is not what evaluate --out writes");
+  }
+
+  @Test
+  void aMixtureReplaysLessonsThatItDoesNotCountAsItsOwn() throws IOException {
+    Path corpus = dir.resolve("mixed-corpus");
+    run(
+        new CorpusCommand(),
+        Stream.of("--out", corpus, "--synthetic", 30, "--held-out-synthetic", 3),
+        0);
+    Path lessons = corpus.resolve("synthetic.jsonl.gz");
+    Path house = corpus.resolve("house-rule.jsonl.gz");
+    String full = "mode: full\nlearningRate: 0.01\ntokensPerMicroBatch: 1024\nmaxSteps: 3\n";
+    Path mixed = dir.resolve("mixed");
+    fit(full, start, mixed, "--data", house, "--replay", lessons, "--mix", "data=50,replay=50");
+    assertThat(metrics(mixed)).isNotEmpty();
+    String said =
+        run(
+            new FitCommand(),
+            Stream.of(
+                "--recipe",
+                dir.resolve("recipe.yaml"),
+                "--model",
+                start,
+                "--data",
+                house,
+                "--mix",
+                "data=50,replay=50",
+                "--out",
+                dir.resolve("nothing-to-replay")),
+            CommandLine.ExitCode.SOFTWARE);
+    assertThat(said).contains("--replay");
   }
 
   @Test
