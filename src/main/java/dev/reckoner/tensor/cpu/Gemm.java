@@ -1,11 +1,16 @@
 package dev.reckoner.tensor.cpu;
 
+import java.util.function.IntConsumer;
+
 /** Multi-threaded matrix products. Threads share out the elements of C, never a sum. */
 final class Gemm {
   /** Rows of B per pass: a panel of 128 x 32 floats is half a first-level cache. */
   static final int KC = 128;
 
   private static final int W = Tile.WIDTH;
+
+  /** Multiply-adds of some microseconds, as an adapter's product of one row has them. */
+  private static final long ALONE = 1 << 16;
 
   private final Workers workers;
   private final FloatPool pool;
@@ -38,7 +43,8 @@ final class Gemm {
     int panels = (b.n() + W - 1) / W;
     int block = rowBlock(m, panels);
     int blocks = (m + block - 1) / block;
-    workers.run(
+    run(
+        (long) m * b.n() * k,
         panels * blocks,
         task -> {
           int p = task / blocks;
@@ -62,6 +68,17 @@ final class Gemm {
           pool.give(acc);
         });
     pool.give(packed);
+  }
+
+  /** Tasks on this thread alone where waking another one takes longer than the work. */
+  private void run(long products, int tasks, IntConsumer task) {
+    if (products > ALONE) {
+      workers.run(tasks, task);
+      return;
+    }
+    for (int i = 0; i < tasks; i++) {
+      task.accept(i);
+    }
   }
 
   /**
