@@ -81,7 +81,7 @@ public class DashboardPageResource {
   public TemplateInstance dashboard() {
     String viewer = identity.getPrincipal().getName();
     ReviewQueue.Counts counts = queue.recentCounts(viewer);
-    Statistics.Report report = statistics.report(counts, viewer);
+    Statistics.Report report = statistics.recentReport(counts, viewer);
     return Templates.dashboard(
         Shell.of("dashboard", identity, counts),
         report,

@@ -55,8 +55,8 @@ public class ReviewQueue {
   private static final String NOT_FOR_OTHERS =
       "not exists (select 1 from planted p where p.analysis_id = a.id and p.made_for <> :viewer)";
 
-  /** So old may a count be that nobody asked for. */
-  private static final Duration RECENT = Duration.ofSeconds(1);
+  /** So old may a count be that nobody asked for; the open pages' stream renews it sooner. */
+  private static final Duration RECENT = Duration.ofSeconds(3);
 
   /** How often a claim is tried again where somebody else was faster. */
   private static final int CLAIMS = 5;
@@ -241,11 +241,9 @@ public class ReviewQueue {
   /** The counts of a moment ago, for what stands around every page. */
   Counts recentCounts(String viewer) {
     Tally last = tally;
-    if (last == null || System.nanoTime() - last.at() > RECENT.toNanos()) {
-      last = tally();
-      tally = last;
-    }
-    return last.seenBy(viewer);
+    return last == null || System.nanoTime() - last.at() > RECENT.toNanos()
+        ? tally().seenBy(viewer)
+        : last.seenBy(viewer);
   }
 
   /** How many analyses are in which state, as {@code viewer} may know it. */
@@ -255,7 +253,9 @@ public class ReviewQueue {
 
   /** Counted now. */
   Tally tally() {
-    return jdbi.withHandle(Tally::count);
+    Tally now = jdbi.withHandle(Tally::count);
+    tally = now;
+    return now;
   }
 
   /** The values to offer in filters. */

@@ -3,6 +3,7 @@ package dev.reckoner.review;
 import dev.reckoner.evaluation.Agreement;
 import dev.reckoner.evaluation.Interval;
 import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -25,7 +26,13 @@ public class Statistics {
   /** A decision faster than this was hardly looked at. */
   static final long HASTY_MILLIS = 2_000;
 
+  /** So old may the figures be: longer than a person waits, shorter than they look. */
+  private static final Duration RECENT = Duration.ofSeconds(5);
+
+  private static final int GROUPS = 20;
+
   private final Jdbi jdbi;
+  private Figures last;
 
   Statistics(Jdbi jdbi) {
     this.jdbi = jdbi;
@@ -137,7 +144,12 @@ public class Statistics {
    * @param wrongStep Krippendorff's α of the first wrong step, none included
    */
   public record Reliability(
-      long reviewed, long disputed, Estimate verdict, Estimate wrongStep, List<Pair> pairs) {}
+      long reviewed, long disputed, Estimate verdict, Estimate wrongStep, List<Pair> pairs) {
+
+    private Reliability with(long settleable) {
+      return new Reliability(reviewed, settleable, verdict, wrongStep, pairs);
+    }
+  }
 
   /** How often a reason was given. */
   public record Reason(ReasonTag tag, long count) {}
@@ -162,68 +174,146 @@ public class Statistics {
    * @param viewer who asks
    */
   public Report report(ReviewQueue.Counts counts, String viewer) {
-    return jdbi.withHandle(
-        handle ->
-            new Report(
-                counts,
-                days(handle),
-                groups(handle, "event_type"),
-                groups(handle, "adapter_id"),
-                reviewers(handle),
-                reasons(handle),
-                reliability(handle, viewer)));
+    return report(counts, viewer, jdbi.withHandle(Statistics::figures));
   }
 
-  private static List<Day> days(Handle handle) {
+  /** The same, as of a few seconds ago. */
+  Report recentReport(ReviewQueue.Counts counts, String viewer) {
+    return report(counts, viewer, recent());
+  }
+
+  private Report report(ReviewQueue.Counts counts, String viewer, Figures figures) {
+    return new Report(
+        counts,
+        figures.days(),
+        figures.types(),
+        figures.adapters(),
+        figures.reviewers(),
+        figures.reasons(),
+        figures.reliability().with(disputed(viewer)));
+  }
+
+  /** What does not depend on who asks. */
+  private record Figures(
+      List<Day> days,
+      List<Group> types,
+      List<Group> adapters,
+      List<Reviewer> reviewers,
+      List<Reason> reasons,
+      Reliability reliability,
+      long at) {}
+
+  /** Whoever comes while the figures are being computed waits for these and computes no others. */
+  private synchronized Figures recent() {
+    if (last == null || System.nanoTime() - last.at() > RECENT.toNanos()) {
+      last = jdbi.withHandle(Statistics::figures);
+    }
+    return last;
+  }
+
+  private static Figures figures(Handle handle) {
+    Decided decided = decided(handle);
+    return new Figures(
+        days(handle, decided.days()),
+        most(decided.types()),
+        most(decided.adapters()),
+        reviewers(handle),
+        decided.reasons().values().stream()
+            .sorted(Comparator.comparingLong(Group::decided).reversed())
+            .map(g -> new Reason(ReasonTag.valueOf(g.name()), g.decided()))
+            .toList(),
+        reliability(handle),
+        System.nanoTime());
+  }
+
+  /** Standing decisions by what they are about, by reason and by day. */
+  private record Decided(
+      Map<String, Group> types,
+      Map<String, Group> adapters,
+      Map<String, Group> reasons,
+      Map<String, Group> days) {}
+
+  /** One reading of the standing decisions for every way to group them. */
+  private static Decided decided(Handle handle) {
+    Decided decided =
+        new Decided(new TreeMap<>(), new TreeMap<>(), new TreeMap<>(), new TreeMap<>());
+    handle
+        .createQuery(
+            """
+            with standing as materialized (
+              select analysis_id, kind, reason_tag,
+                     case when decided_at > now() - :days * interval '1 day'
+                          then (decided_at at time zone 'utc')::date end as day
+              from standing_decision)
+            select grouping(a.event_type, a.adapter_id, s.reason_tag, s.day),
+                   coalesce(a.event_type, a.adapter_id, s.reason_tag, s.day::text),
+                   count(*) filter (where s.kind = 'approve'),
+                   count(*) filter (where s.kind = 'correct'),
+                   count(*) filter (where s.kind = 'reject')
+            from standing s join analysis a on a.id = s.analysis_id
+            group by grouping sets ((a.event_type), (a.adapter_id), (s.reason_tag), (s.day))
+            """)
+        .bind("days", DAYS)
+        .map(
+            (rs, ctx) ->
+                Map.entry(
+                    rs.getInt(1),
+                    new Group(
+                        rs.getString(2) == null ? "" : rs.getString(2),
+                        rs.getLong(3),
+                        rs.getLong(4),
+                        rs.getLong(5))))
+        .forEach(
+            row -> {
+              // The bit of what a row is grouped by is the one that is not set.
+              Map<String, Group> groups =
+                  switch (row.getKey()) {
+                    case 0b0111 -> decided.types();
+                    case 0b1011 -> decided.adapters();
+                    case 0b1101 -> decided.reasons();
+                    default -> decided.days();
+                  };
+              if (!row.getValue().name().isEmpty()) {
+                groups.put(row.getValue().name(), row.getValue());
+              }
+            });
+    return decided;
+  }
+
+  private static List<Group> most(Map<String, Group> groups) {
+    return groups.values().stream()
+        .sorted(Comparator.comparingLong(Group::decided).reversed())
+        .limit(GROUPS)
+        .toList();
+  }
+
+  private static List<Day> days(Handle handle, Map<String, Group> decided) {
     return handle
         .createQuery(
             """
-            with day as (
-              select (now() at time zone 'utc')::date - n as date from generate_series(0, :last) n),
-            analysed as (
-              select (created_at at time zone 'utc')::date as date,
-                     count(*) filter (where failed_steps = 0) as verified,
-                     count(*) filter (where failed_steps > 0) as failing
-              from analysis a where created_at > now() - :days * interval '1 day'
-                and not exists (select 1 from planted p where p.analysis_id = a.id) group by 1),
-            decided as (
-              select (decided_at at time zone 'utc')::date as date,
-                     count(*) filter (where kind = 'approve') as approved,
-                     count(*) filter (where kind = 'correct') as corrected,
-                     count(*) filter (where kind = 'reject') as rejected
-              from standing_decision where decided_at > now() - :days * interval '1 day' group by 1)
-            select day.date, coalesce(verified, 0), coalesce(failing, 0), coalesce(approved, 0),
-                   coalesce(corrected, 0), coalesce(rejected, 0)
-            from day left join analysed using (date) left join decided using (date)
-            order by day.date
+            select day::date, coalesce(sum(n) filter (where not failing), 0),
+                   coalesce(sum(n) filter (where failing), 0)
+            from generate_series((now() at time zone 'utc')::date - :last,
+                                 (now() at time zone 'utc')::date, interval '1 day') day
+            left join (
+              select (created_at at time zone 'utc')::date as date, failed_steps > 0 as failing,
+                     count(*) as n
+              from analysis where created_at > now() - :days * interval '1 day' group by 1, 2
+              union all
+              select (a.created_at at time zone 'utc')::date, a.failed_steps > 0, -count(*)
+              from planted p join analysis a on a.id = p.analysis_id group by 1, 2
+            ) analysed on analysed.date = day::date
+            group by day order by day
             """)
         .bind("days", DAYS)
         .bind("last", DAYS - 1)
         .map(
-            (rs, ctx) ->
-                new Day(
-                    rs.getObject(1, LocalDate.class),
-                    rs.getLong(2),
-                    rs.getLong(3),
-                    rs.getLong(4),
-                    rs.getLong(5),
-                    rs.getLong(6)))
-        .list();
-  }
-
-  private static List<Group> groups(Handle handle, String column) {
-    return handle
-        .createQuery(
-            "select a."
-                + column
-                + """
-                , count(*) filter (where d.kind = 'approve'),
-                  count(*) filter (where d.kind = 'correct'),
-                  count(*) filter (where d.kind = 'reject')
-                from standing_decision d join analysis a on a.id = d.analysis_id
-                group by 1 order by count(*) desc limit 20
-                """)
-        .map((rs, ctx) -> new Group(rs.getString(1), rs.getLong(2), rs.getLong(3), rs.getLong(4)))
+            (rs, ctx) -> {
+              LocalDate date = rs.getObject(1, LocalDate.class);
+              Group of = decided.getOrDefault(date.toString(), new Group("", 0, 0, 0));
+              return new Day(
+                  date, rs.getLong(2), rs.getLong(3), of.approved(), of.corrected(), of.rejected());
+            })
         .list();
   }
 
@@ -267,7 +357,7 @@ public class Statistics {
    * The two opinions of each analysis that was reviewed blind. The second is a decision where it
    * agreed; a third person's settles and is no opinion.
    */
-  private static Reliability reliability(Handle handle, String viewer) {
+  private static Reliability reliability(Handle handle) {
     Map<UUID, List<Label>> byAnalysis = new LinkedHashMap<>();
     handle
         .createQuery(
@@ -296,23 +386,28 @@ public class Statistics {
               sorted.stream().map(Label::reviewer).toList(), names -> new ArrayList<>())
           .add(sorted);
     }
-    long disputed =
-        handle
-            .createQuery(
-                """
-                select count(*) from analysis a where a.status = 'pending' and a.disputed
-                  and not exists (select 1 from decision d where d.analysis_id = a.id and d.blind
-                                  and d.kind <> 'undo' and d.reviewer = :viewer)
-                """)
-            .bind("viewer", viewer)
-            .mapTo(Long.class)
-            .one();
     return new Reliability(
         units.size(),
-        disputed,
+        0,
         alpha(units, Label::kind),
         alpha(units, Label::step),
         pairs.entrySet().stream().map(e -> pair(e.getKey(), e.getValue())).toList());
+  }
+
+  /** What somebody can settle as a third person. */
+  private long disputed(String viewer) {
+    return jdbi.withHandle(
+        handle ->
+            handle
+                .createQuery(
+                    """
+                    select count(*) from analysis a where a.status = 'pending' and a.disputed
+                      and not exists (select 1 from decision d where d.analysis_id = a.id
+                                      and d.blind and d.kind <> 'undo' and d.reviewer = :viewer)
+                    """)
+                .bind("viewer", viewer)
+                .mapTo(Long.class)
+                .one());
   }
 
   private static Estimate alpha(List<List<Label>> units, Function<Label, String> category) {
@@ -332,14 +427,5 @@ public class Statistics {
         units.size(),
         agreed,
         Estimate.defined(Agreement.cohenKappa(first, second)));
-  }
-
-  private static List<Reason> reasons(Handle handle) {
-    return handle
-        .createQuery(
-            "select reason_tag, count(*) from standing_decision where reason_tag is not null"
-                + " group by 1 order by 2 desc")
-        .map((rs, ctx) -> new Reason(ReasonTag.valueOf(rs.getString(1)), rs.getLong(2)))
-        .list();
   }
 }
