@@ -36,8 +36,15 @@ public final class ImproveCommand implements Callable<Integer> {
 
   /** How much is simulated. */
   enum Scale {
-    DEFAULT,
-    SMALL
+    DEFAULT(Simulation.Size.DEFAULT),
+    SMALL(Simulation.Size.SMALL),
+    TINY(Simulation.Size.TINY);
+
+    private final Simulation.Size size;
+
+    Scale(Simulation.Size size) {
+      this.size = size;
+    }
   }
 
   @Option(names = "--simulate", description = "Simulate; the only thing this command does.")
@@ -47,7 +54,8 @@ public final class ImproveCommand implements Callable<Integer> {
       names = "--size",
       defaultValue = "default",
       description =
-          "default: 200 chains in three rounds; small: 24 in one (default: ${DEFAULT-VALUE}).")
+          "default: 200 chains in three rounds, about 25 minutes on two cores; small: 40 in one,"
+              + " about five; tiny: 24 in one, for tests (default: ${DEFAULT-VALUE}).")
   Scale size;
 
   @Option(
@@ -66,7 +74,8 @@ public final class ImproveCommand implements Callable<Integer> {
   @Option(
       names = "--recipe",
       paramLabel = "FILE",
-      description = "Another recipe of the training than the one that ships.")
+      description =
+          "Another recipe of the training than the one that ships, with as many steps as it says.")
   Path recipe;
 
   @Option(
@@ -141,20 +150,19 @@ public final class ImproveCommand implements Callable<Integer> {
   }
 
   private Simulation.Size size() throws IOException {
-    Simulation.Size chosen = size == Scale.SMALL ? Simulation.Size.SMALL : Simulation.Size.DEFAULT;
+    Simulation.Size chosen = size.size;
     List<Integer> asked = rounds == null ? chosen.rounds() : rounds;
-    int chains = asked.stream().mapToInt(n -> n).sum();
     if (asked.stream().anyMatch(n -> n < 1)) {
       throw new ParameterException(spec.commandLine(), "a round has at least one chain");
     }
     return new Simulation.Size(
         asked,
         problems == null ? chosen.suiteProblems() : problems,
-        chains,
+        Math.min(chosen.poisoned(), asked.stream().mapToInt(n -> n).sum()),
         chosen.slips(),
+        recipe == null ? chosen.maxSteps() : 0,
         recipe == null ? chosen.recipe() : Files.readString(recipe),
-        chosen.gates(),
-        chosen.target() && chains >= Simulation.Size.TARGET_CHAINS);
+        Math.min(chosen.leastPromoted(), asked.size()));
   }
 
   private static PGSimpleDataSource database(Map<String, String> configuration) {

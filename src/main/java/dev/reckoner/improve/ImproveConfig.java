@@ -100,7 +100,7 @@ public interface ImproveConfig {
   int suiteProblems();
 
   /** Synthetic problems mixed into a dataset for each validated chain. */
-  @WithDefault("1")
+  @WithDefault("2")
   double replay();
 
   /** The fewest synthetic problems mixed in. */

@@ -306,8 +306,13 @@ class ImprovementLoop {
   }
 
   private static Recipe bundledRecipe(String name) {
+    return Recipe.parse(bundled(name));
+  }
+
+  /** The text of a recipe that ships. */
+  static String bundled(String name) {
     try (InputStream in = ImprovementLoop.class.getResourceAsStream("/recipes/" + name)) {
-      return Recipe.parse(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new ImprovementException("the bundled recipe cannot be read", e);
     }

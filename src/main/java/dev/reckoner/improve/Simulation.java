@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.function.Consumer;
@@ -60,6 +61,9 @@ public final class Simulation implements AutoCloseable {
   private static final String POISONER = "poisoner";
   private static final int PLANTED = 5;
 
+  /** The questions are short, and more steps of fewer tokens teach more in the same time. */
+  private static final int STEP_TOKENS = 1024;
+
   /**
    * How much is simulated.
    *
@@ -67,67 +71,29 @@ public final class Simulation implements AutoCloseable {
    * @param suiteProblems of each suite of the gate
    * @param poisoned questions that are decided again by a wrong convention
    * @param slips share of the reviewer's decisions that are wrong by accident
+   * @param maxSteps optimiser steps of a run, so that every round takes as long; 0 for as many as
+   *     the recipe has
    * @param recipe YAML of the training; {@code null} for the one that ships
-   * @param gates YAML of the gate's rules; {@code null} for those that ship
-   * @param target whether the accuracies that the project aims at are expected: from under 20% to
-   *     over 80%
+   * @param leastPromoted rounds that have to serve in the end
    */
   public record Size(
       List<Integer> rounds,
       int suiteProblems,
       int poisoned,
       double slips,
+      int maxSteps,
       String recipe,
-      String gates,
-      boolean target) {
+      int leastPromoted) {
 
-    /** From so many corrected chains on the accuracies that the project aims at are expected. */
-    public static final int TARGET_CHAINS = 200;
+    /** Three rounds, in about 25 minutes on two cores. */
+    public static final Size DEFAULT = new Size(List.of(40, 60, 100), 100, 100, 0.02, 200, null, 2);
 
-    /** 200 corrected chains. */
-    public static final Size DEFAULT =
-        new Size(List.of(40, 60, 100), 100, 200, 0.02, null, DEFAULT_GATES, true);
+    /** One round, in about five minutes on two cores. */
+    public static final Size SMALL = new Size(List.of(40), 40, 40, 0, 72, null, 1);
 
-    /** One round, to see that everything works together. */
-    public static final Size SMALL = new Size(List.of(24), 40, 24, 0, null, SMALL_GATES, false);
+    /** Hardly enough to learn anything, to see in a test that everything works together. */
+    public static final Size TINY = new Size(List.of(24), 24, 24, 0, 32, null, 1);
   }
-
-  /**
-   * With 100 problems an interval is some eight points wide on either side, so what another suite
-   * may lose between two rounds is as much; what it has lost in the end is an expectation of its
-   * own.
-   */
-  private static final String DEFAULT_GATES =
-      """
-      suites:
-        house-rule:
-          minimumProblems: 40
-          metrics:
-            execution_accuracy: {improvement: 0}
-            verified_chains: {tolerance: 0.02}
-        synthetic:
-          minimumProblems: 40
-          metrics:
-            execution_accuracy: {tolerance: 0.08}
-            verified_chains: {tolerance: 0.05}
-            wrong_arithmetic: {tolerance: 0}
-      serving: {slowdown: 3, adapterShare: 0.5}
-      """;
-
-  /** The small round teaches little, so its gate asks for no more than not to lose. */
-  private static final String SMALL_GATES =
-      """
-      suites:
-        house-rule:
-          minimumProblems: 10
-          metrics:
-            execution_accuracy: {tolerance: 0}
-        synthetic:
-          minimumProblems: 10
-          metrics:
-            execution_accuracy: {tolerance: 0.2}
-            wrong_arithmetic: {tolerance: 0}
-      """;
 
   private final Size size;
   private final long seed;
@@ -176,8 +142,8 @@ public final class Simulation implements AutoCloseable {
     all.put("reckoner.improve.hold-out-from", "" + Integer.MAX_VALUE);
     all.put("reckoner.improve.preferences-from", "" + Integer.MAX_VALUE);
     all.put("reckoner.improve.minimum-replay", "16");
-    file(directory.resolve("recipe.yaml"), size.recipe(), "reckoner.improve.recipe", all);
-    file(directory.resolve("gates.yaml"), size.gates(), "reckoner.improve.gates", all);
+    file(directory.resolve("recipe.yaml"), recipe(size), "reckoner.improve.recipe", all);
+    file(directory.resolve("gates.yaml"), gates(size), "reckoner.improve.gates", all);
     SmallRyeConfigBuilder builder =
         new SmallRyeConfigBuilder()
             .addDiscoveredConverters()
@@ -199,12 +165,25 @@ public final class Simulation implements AutoCloseable {
     this.desk = new SimulatedDesk(jdbi, ledger, serving);
   }
 
+  private static String recipe(Size size) throws IOException {
+    String recipe = size.recipe() == null ? ImprovementLoop.bundled("improve.yaml") : size.recipe();
+    return size.maxSteps() == 0
+        ? recipe
+        : recipe.replaceAll("(?m)^(maxSteps|tokensPerMicroBatch):.*\\R?", "")
+            + "maxSteps: %d\ntokensPerMicroBatch: %d\n".formatted(size.maxSteps(), STEP_TOKENS);
+  }
+
+  /** The rules that ship, for the two suites and as many problems as there are. */
+  private static String gates(Size size) {
+    return GateRules.bundled()
+        .forFewProblems(Set.of(SyntheticSuite.NAME, HouseRuleSuite.NAME), size.suiteProblems())
+        .yaml();
+  }
+
   private static void file(Path file, String yaml, String key, Map<String, String> settings)
       throws IOException {
-    if (yaml != null) {
-      Files.writeString(file, yaml);
-      settings.put(key, file.toString());
-    }
+    Files.writeString(file, yaml);
+    settings.put(key, file.toString());
   }
 
   /**
@@ -452,30 +431,20 @@ public final class Simulation implements AutoCloseable {
             .map(r -> r.suites().get(HouseRuleSuite.NAME))
             .map(a -> a == null ? Double.NaN : a.estimate())
             .toList();
-    boolean climbs = house.size() > 1;
+    boolean climbs = house.size() > size.leastPromoted();
     for (int i = 1; i < house.size(); i++) {
-      climbs &= size.target() ? house.get(i) > house.get(i - 1) : house.get(i) >= house.get(i - 1);
+      climbs &= house.get(i) > house.get(i - 1);
     }
-    String numbers =
-        String.join(", ", house.stream().map(a -> "%.1f%%".formatted(100 * a)).toList());
     expect(
-        "accuracy on the house rule "
-            + (size.target() ? "climbs" : "does not fall")
-            + " from champion to champion",
+        "accuracy on the house rule climbs from champion to champion, %d or more of them"
+            .formatted(size.leastPromoted()),
         climbs,
-        numbers);
-    if (size.target()) {
-      expect(
-          "from under 20% to over 80%", house.getFirst() < 0.2 && house.getLast() > 0.8, numbers);
-    }
+        String.join(", ", house.stream().map(a -> "%.1f%%".formatted(100 * a)).toList()));
     Accuracy before = served.getFirst().suites().get(SyntheticSuite.NAME);
     Accuracy after = served.getLast().suites().get(SyntheticSuite.NAME);
-    boolean holds =
-        before != null
-            && after != null
-            && after.estimate() >= before.low() - (size.target() ? 0.01 : 0.2);
+    boolean holds = before != null && after != null && after.estimate() >= before.low();
     expect(
-        "other suites hold: none a point or more below the base's interval",
+        "other suites hold: none falls below the base's interval",
         holds,
         before == null || after == null
             ? "not measured"

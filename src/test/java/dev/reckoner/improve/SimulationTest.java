@@ -10,10 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
-/**
- * The small simulation on the bundled model, with nothing replaced: minutes of both cores, so only
- * with {@code -Dreckoner.simulate=true}.
- */
+/** The simulation on the bundled model, with nothing replaced. */
 @EnabledIfSystemProperty(named = "reckoner.simulate", matches = "true")
 class SimulationTest {
 
@@ -21,10 +18,21 @@ class SimulationTest {
 
   @Test
   void poisonAndLeakAreRefusedAndARollbackRestoresTheAnswersToTheToken() throws Exception {
+    simulate(Simulation.Size.TINY);
+  }
+
+  /** Minutes of both cores. */
+  @Test
+  @EnabledIfSystemProperty(named = "reckoner.simulate", matches = "true")
+  void soItIsInTheSmallSize() throws Exception {
+    simulate(Simulation.Size.SMALL);
+  }
+
+  private void simulate(Simulation.Size size) throws Exception {
     try (EmbeddedPostgres postgres = EmbeddedPostgres.start();
         Simulation simulation =
             new Simulation(
-                Simulation.Size.SMALL,
+                size,
                 1,
                 postgres.getPostgresDatabase(),
                 directory,
