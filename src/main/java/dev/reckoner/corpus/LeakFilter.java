@@ -17,28 +17,21 @@ import java.util.regex.Pattern;
 /**
  * Takes out of training material what occurs twice, and what gives a held-out problem away: its
  * page, its very text, another page of the same issuer and year, or a page that is nearly the same
- * (as last year's often is), by the runs of four words that two pages share.
+ * (as last year's often is), see {@link PageRuns}.
  */
 public final class LeakFilter {
 
-  /** Pages with this share of common runs among all runs of both (Jaccard) are nearly the same. */
+  /** From this similarity on pages are nearly the same. */
   private static final double ALIKE = 0.4;
-
-  private static final int RUN = 4;
 
   /** FinQA's pages: {@code V/2008/page_17.pdf}. */
   private static final Pattern FILING = Pattern.compile("([^/]+/(?:19|20)\\d\\d)/.*");
-
-  private static final Pattern QUESTION_OR_TITLE = Pattern.compile("(?m)^(?:# |q!? ).*$");
-  private static final Pattern ADDRESS = Pattern.compile("(?m)^(?:t\\d+\\.)?[rst]\\d+ ");
-  private static final Pattern SPLIT = Pattern.compile("[^\\p{L}\\p{N}.,%$]+");
 
   private final Set<String> pages = new HashSet<>();
   private final Set<String> filings = new HashSet<>();
   private final Set<String> evidence = new HashSet<>();
   private final Set<String> seen = new HashSet<>();
-  private final Map<Long, List<Integer>> runs = new HashMap<>();
-  private final List<Integer> sizes = new ArrayList<>();
+  private final PageRuns heldOut = new PageRuns();
   private final Map<String, Boolean> alike = new HashMap<>();
   private final Map<String, Integer> leaks = new TreeMap<>();
   private int duplicates;
@@ -51,7 +44,7 @@ public final class LeakFilter {
       filing(problem.group()).ifPresent(filings::add);
       evidence.add(normal(text));
       if (!problem.origin().contains("/")) {
-        index(text);
+        heldOut.add(text);
       }
     }
   }
@@ -63,13 +56,6 @@ public final class LeakFilter {
   private static Optional<String> filing(String group) {
     Matcher matcher = FILING.matcher(group);
     return matcher.matches() ? Optional.of(matcher.group(1)) : Optional.empty();
-  }
-
-  private void index(String text) {
-    int number = sizes.size();
-    Set<Long> own = runs(text);
-    sizes.add(own.size());
-    own.forEach(run -> runs.computeIfAbsent(run, r -> new ArrayList<>()).add(number));
   }
 
   /** The lessons that may stay, in their order. */
@@ -104,38 +90,10 @@ public final class LeakFilter {
     if (filing(lesson.group()).filter(filings::contains).isPresent()) {
       return Optional.of("the same issuer and year");
     }
-    return alike.computeIfAbsent(lesson.group(), group -> alike(fullest.user()))
+    return alike.computeIfAbsent(
+            lesson.group(), group -> heldOut.find(fullest.user(), ALIKE).isPresent())
         ? Optional.of("a page nearly the same")
         : Optional.empty();
-  }
-
-  private boolean alike(String text) {
-    Set<Long> own = runs(text);
-    Map<Integer, Integer> common = new HashMap<>();
-    for (long run : own) {
-      runs.getOrDefault(run, List.of()).forEach(n -> common.merge(n, 1, Integer::sum));
-    }
-    return common.entrySet().stream()
-        .anyMatch(e -> e.getValue() >= ALIKE * (own.size() + sizes.get(e.getKey()) - e.getValue()));
-  }
-
-  /** The runs of words that a page shows, hashed; questions, titles and addresses aside. */
-  private static Set<Long> runs(String text) {
-    String shown = ADDRESS.matcher(QUESTION_OR_TITLE.matcher(text).replaceAll("")).replaceAll("");
-    List<String> words =
-        SPLIT
-            .splitAsStream(shown.toLowerCase(Locale.ROOT))
-            .filter(word -> !word.isEmpty())
-            .toList();
-    Set<Long> runs = new HashSet<>();
-    for (int i = 0; i + RUN <= words.size(); i++) {
-      long hash = 1125899906842597L;
-      for (int w = i; w < i + RUN; w++) {
-        hash = 31 * hash + words.get(w).hashCode();
-      }
-      runs.add(hash);
-    }
-    return runs;
   }
 
   private static String normal(String text) {
