@@ -7,6 +7,7 @@ import './models.css';
 import { csrfToken } from './http.js';
 import './queue-page.js';
 import './chain-review.js';
+import './blind-pair.js';
 import './live-counts.js';
 import './plots.js';
 import './training-live.js';

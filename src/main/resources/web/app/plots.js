@@ -63,7 +63,7 @@ class LossPlot extends PlotElement {
       legend: { show: false },
       cursor: { y: false, drag: { x: false } },
       scales: { x: { time: false, range: (u, low, high) => [1, Math.max(steps, high ?? 2, 2)] } },
-      padding: [8, 4, 0, 0],
+      padding: [8, 16, 0, 0],
       axes: [axis({ grid: { show: false }, size: 26 }), axis({ size: 38 })],
       series: [{}, { stroke: colour('accent'), width: 2, points: { show: false } }],
       hooks: { setCursor: [(u) => this.tell(u.cursor.idx)] },

@@ -93,8 +93,25 @@ public class ModelPageResource {
   @Path("rollback")
   @Consumes(MediaType.APPLICATION_FORM_URLENCODED)
   @RolesAllowed("owner")
-  public Response rollback() {
-    return attempt(() -> improvement.rollback(user()));
+  public Response rollback(@FormParam("requeue") boolean requeue) {
+    return attempt(
+        () -> {
+          if (requeue) {
+            improvement.rollbackAndRequeue(user());
+          } else {
+            improvement.rollback(user());
+          }
+        });
+  }
+
+  /** Lets an adapter analyse beside what serves; without one, ends it. */
+  @POST
+  @Path("shadow")
+  @Consumes(MediaType.APPLICATION_FORM_URLENCODED)
+  @RolesAllowed("owner")
+  public Response shadow(@FormParam("adapter") String adapter) {
+    return attempt(
+        () -> improvement.shadow(adapter == null || adapter.isEmpty() ? null : adapter, user()));
   }
 
   private Response attempt(Action action) {

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.reckoner.evaluation.Metric;
 import dev.reckoner.improve.ImprovementService;
 import dev.reckoner.improve.RegisteredAdapter;
+import dev.reckoner.improve.ShadowReview;
 import dev.reckoner.improve.TrainingRun;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;
@@ -24,10 +25,12 @@ public class ModelViews {
   private static final int RUNS = 12;
 
   private final ImprovementService improvement;
+  private final ShadowReview shadows;
   private final Jdbi jdbi;
 
-  ModelViews(ImprovementService improvement, Jdbi jdbi) {
+  ModelViews(ImprovementService improvement, ShadowReview shadows, Jdbi jdbi) {
     this.improvement = improvement;
+    this.shadows = shadows;
     this.jdbi = jdbi;
   }
 
@@ -36,12 +39,14 @@ public class ModelViews {
    *
    * @param unused validated chains that no dataset has used yet
    * @param active the run that is under way, or {@code null}
+   * @param shadow how the shadow does, or {@code null} if there is none
    */
   record ModelsView(
       AdapterView champion,
       long validated,
       long unused,
       RunView active,
+      ShadowReview.Summary shadow,
       List<RunView> runs,
       List<AdapterView> adapters) {
 
@@ -107,6 +112,8 @@ public class ModelViews {
   /**
    * An adapter and where it comes from.
    *
+   * @param promoted who let it serve and when; empty if nobody did
+   * @param kept whether its files are still there
    * @param checks what the gate said; empty for one that was imported
    */
   record AdapterView(
@@ -121,6 +128,8 @@ public class ModelViews {
       boolean judged,
       String age,
       String trainedBy,
+      String promoted,
+      boolean kept,
       long approvals,
       long corrections,
       List<ScoreView> scores,
@@ -150,6 +159,7 @@ public class ModelViews {
         ended.add(view);
       }
     }
+    ShadowReview.Summary summary = shadows.summary();
     return new ModelsView(
         champion,
         count("select count(*) from trusted_decision where kind <> 'reject'"),
@@ -157,6 +167,7 @@ public class ModelViews {
             "select count(*) from trusted_decision d where kind <> 'reject' and not exists"
                 + " (select 1 from dataset_item i where i.analysis_id = d.analysis_id)"),
         active,
+        summary.adapter() == null ? null : summary,
         ended,
         adapters);
   }
@@ -287,11 +298,36 @@ public class ModelViews {
         gate != null,
         Ages.ago(adapter.createdAt()),
         run == null ? "" : run.startedBy(),
+        promoted(adapter.id()),
+        kept(adapter.id()),
         uses(adapter.datasetHash(), "approved"),
         uses(adapter.datasetHash(), "corrected"),
         scores(gate),
         checks,
         notes);
+  }
+
+  private String promoted(String adapter) {
+    return jdbi.withHandle(
+        handle ->
+            handle
+                .createQuery(
+                    "select released_by, released_at from adapter_release"
+                        + " where adapter_id = ? and kind = 'promotion' order by id desc limit 1")
+                .bind(0, adapter)
+                .map((rs, ctx) -> rs.getString(1) + " " + Ages.ago(rs.getTimestamp(2).toInstant()))
+                .findOne()
+                .orElse(""));
+  }
+
+  private boolean kept(String adapter) {
+    return jdbi.withHandle(
+        handle ->
+            handle
+                .createQuery("select removed_at is null from adapter where id = ?")
+                .bind(0, adapter)
+                .mapTo(Boolean.class)
+                .one());
   }
 
   private long uses(String dataset, String use) {

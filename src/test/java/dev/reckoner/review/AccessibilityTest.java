@@ -127,6 +127,8 @@ class AccessibilityTest {
     check(page, "models");
     page.navigate("/dashboard");
     check(page, "dashboard");
+    page.navigate("/shadow");
+    check(page, "shadow");
     found.assertAll();
   }
 

@@ -412,6 +412,44 @@ class ReviewPageTest {
   }
 
   @Test
+  void whereTwoAdaptersDifferOneKeySaysWhoIsRightWithoutTheirNames() {
+    fixture.addRuns();
+    UUID analysis = fixture.add("Differs", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.5);
+    jdbi.useHandle(
+        h ->
+            h.execute(
+                "insert into shadow_analysis (id, analysis_id, adapter_id, chain, agrees,"
+                    + " first_step, same_answer, swapped, millis)"
+                    + " values (?, ?, 'adapter-07', ?, false, 1, false, false, 5)",
+                UUID.randomUUID(),
+                analysis,
+                ReviewFixture.RIGHT.strip()));
+    Page page = signedIn("rita");
+    page.navigate("/models");
+    page.click("a[href='/shadow']");
+    assertThat(page.locator("blind-pair .question")).containsText("total revenue change");
+    assertThat(page.locator("blind-pair mark").first()).containsText("107,588");
+    Assertions.assertThat(page.content()).doesNotContain("adapter-0");
+    Assertions.assertThat(Axe.violations(page)).isEmpty();
+    page.keyboard().press("2");
+    assertThat(page.locator("blind-pair .notice")).containsText("a question of the gate now");
+    assertThat(page.locator("blind-pair .empty")).containsText("Nothing to compare");
+    List<String> labels =
+        jdbi.withHandle(
+            h -> h.createQuery("select label from shadow_analysis").mapTo(String.class).list());
+    Assertions.assertThat(labels).containsExactly("shadow");
+    page.navigate("/models");
+    assertThat(page.locator(".card").last()).containsText("the shadow 1");
+    // Only an owner lets one begin or end.
+    assertThat(page.locator(".adapter button")).hasCount(0);
+    Page owner = signedIn("olga");
+    owner.navigate("/models");
+    owner.getByText("End the shadow").click();
+    assertThat(owner.getByText("End the shadow")).hasCount(0);
+    assertThat(owner.locator("#shadow")).hasCount(0);
+  }
+
+  @Test
   void aRunIsFollowedStepByStepWithoutAReload() {
     fixture.addRuns();
     Page page = signedIn("olga");
@@ -489,6 +527,8 @@ class ReviewPageTest {
     page.navigate("/login");
     signIn(page, name, ReviewFixture.PASSWORD);
     assertThat(page.locator("queue-page h1")).hasText("Review queue");
+    // Keys are heard once the script of the page has run.
+    page.waitForFunction("() => customElements.get('queue-page') !== undefined");
     return page;
   }
 
