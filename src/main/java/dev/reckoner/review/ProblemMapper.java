@@ -3,12 +3,22 @@ package dev.reckoner.review;
 import jakarta.ws.rs.WebApplicationException;
 import jakarta.ws.rs.core.Response;
 import jakarta.ws.rs.core.UriInfo;
+import java.sql.SQLException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jboss.logging.Logger;
 import org.jboss.resteasy.reactive.server.ServerExceptionMapper;
+import org.jdbi.v3.core.ConnectionException;
+import org.jdbi.v3.core.JdbiException;
 
 /** Answers errors as {@code application/problem+json} (RFC 9457). */
 public class ProblemMapper {
+
+  private static final Logger LOG = Logger.getLogger(ProblemMapper.class);
+
+  // Classes of SQL states.
+  private static final String DATA_EXCEPTION = "22";
+  private static final String CONNECTION_EXCEPTION = "08";
 
   /** The media type of a problem. */
   public static final String PROBLEM_JSON = "application/problem+json";
@@ -45,6 +55,60 @@ public class ProblemMapper {
         detail,
         uri,
         Map.of());
+  }
+
+  /**
+   * What the database does not take is a fault of the request where it is the values: a zero byte
+   * in a text, a time or a number out of range.
+   */
+  @ServerExceptionMapper
+  Response database(JdbiException e, UriInfo uri) {
+    String state = sqlState(e);
+    if (state.startsWith(DATA_EXCEPTION)) {
+      return review(
+          new ReviewException(
+              ReviewException.Problem.INVALID,
+              "A value of the request cannot be stored: it is out of range, or has a character"
+                  + " that no text has"),
+          uri);
+    }
+    LOG.errorf(e, "%s was not served", uri.getPath());
+    boolean away = e instanceof ConnectionException || state.startsWith(CONNECTION_EXCEPTION);
+    return away
+        ? problem(
+            503,
+            "/problems/database-away",
+            "The database cannot be reached",
+            "Nothing was stored. Try again in a moment",
+            uri,
+            Map.of())
+        : unexpected(uri);
+  }
+
+  /** Nothing of it is for whoever asked; it is in the log. */
+  @ServerExceptionMapper
+  Response unexpected(RuntimeException e, UriInfo uri) {
+    LOG.errorf(e, "%s was not served", uri.getPath());
+    return unexpected(uri);
+  }
+
+  private static Response unexpected(UriInfo uri) {
+    return problem(
+        500,
+        "about:blank",
+        "Internal Server Error",
+        "This is a fault of the service, and is in its log. Nothing was stored",
+        uri,
+        Map.of());
+  }
+
+  private static String sqlState(Throwable e) {
+    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+      if (cause instanceof SQLException sql && sql.getSQLState() != null) {
+        return sql.getSQLState();
+      }
+    }
+    return "";
   }
 
   private static Response problem(

@@ -16,6 +16,7 @@ public final class PostgresFixture implements AutoCloseable {
 
   private final EmbeddedPostgres postgres;
   private int databases;
+  private String name;
   public Jdbi jdbi;
 
   public PostgresFixture() throws IOException {
@@ -24,12 +25,17 @@ public final class PostgresFixture implements AutoCloseable {
 
   /** Goes on with an empty database of its own. */
   public void fresh() {
-    String name = "test" + databases++;
+    name = "test" + databases++;
     Jdbi.create(postgres.getPostgresDatabase())
         .useHandle(h -> h.execute("create database " + name));
     DataSource dataSource = postgres.getDatabase("postgres", name);
     Flyway.configure().dataSource(dataSource).load().migrate();
     jdbi = Jdbi.create(dataSource).installPlugin(new PostgresPlugin());
+  }
+
+  /** Where the database is, for another process. */
+  public String url() {
+    return postgres.getJdbcUrl("postgres", name);
   }
 
   /** An event and its analysis, in the state that the agent leaves them in. */
