@@ -13,12 +13,16 @@ import dev.reckoner.inference.Reasoner;
 import dev.reckoner.reasoning.Evidence;
 import dev.reckoner.reasoning.Place;
 import dev.reckoner.reasoning.Verdict;
+import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.backends.Backends;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -60,23 +64,64 @@ final class AnalyzeCommand implements Callable<Integer> {
       description = Backends.NAMES + " (default: ${DEFAULT-VALUE}).")
   String backend;
 
+  @Option(
+      names = "--timings",
+      description = "Print to standard error when each stage of the start was reached.")
+  boolean timings;
+
+  /** Runs by itself: a start is short enough for the other commands' options to count. */
+  static int execute(String... args) {
+    return PlainMain.line(new AnalyzeCommand()).setCommandName("reckoner analyze").execute(args);
+  }
+
   @Override
   public Integer call() throws InterruptedException, JsonProcessingException {
+    StartTimes times = new StartTimes();
+    times.reached("program");
+    CompletableFuture<Void> prepared = Backends.prepare(backend);
+    FutureTask<Reasoner> opening = new FutureTask<>(() -> open(times));
+    Thread.ofPlatform().daemon().name("reckoner-opening").start(opening);
     FinancialEvent event = EventInput.read(source);
     Evidence evidence = DomainPack.load("finance").evidence(event);
-    Path cache = new ServerOptions().dataDirectory().resolve("model-cache");
-    Path directory = model == null ? BundledModel.directory(cache) : model;
-    try (Reasoner reasoner =
-        Reasoner.open(
-            directory, Backends.open(backend), precision, InferenceEngine.Limits.DEFAULT)) {
+    times.reached("event read");
+    try (Reasoner reasoner = get(opening)) {
+      prepared.join();
+      times.reached("compiled");
       LoraAdapter lora = adapter == null ? null : reasoner.load(adapter);
-      Reasoned reasoned = reasoner.reason(evidence, lora, Reasoner.Options.DEFAULT);
+      Reasoned reasoned =
+          reasoner.reason(
+              evidence, lora, Reasoner.Options.DEFAULT, timings ? times.firstToken() : null);
+      times.reached("last token");
       if (asJson) {
         System.out.println(json(event, evidence, reasoned, reasoner, lora));
       } else {
         print(System.out, evidence, reasoned);
       }
+      if (timings) {
+        times.print(System.err);
+      }
       return 0;
+    }
+  }
+
+  /** The model is opened while the event is read. */
+  private Reasoner open(StartTimes times) {
+    Path cache = new ServerOptions().dataDirectory().resolve("model-cache");
+    Backend device = Backends.open(backend);
+    Path directory = model == null ? BundledModel.directory(cache) : model;
+    times.reached("model found");
+    Reasoner reasoner = Reasoner.open(directory, device, precision, InferenceEngine.Limits.DEFAULT);
+    times.reached("model loaded");
+    return reasoner;
+  }
+
+  private static Reasoner get(FutureTask<Reasoner> opening) throws InterruptedException {
+    try {
+      return opening.get();
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof RuntimeException failure
+          ? failure
+          : new IllegalStateException(e.getCause());
     }
   }
 

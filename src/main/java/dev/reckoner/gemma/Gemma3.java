@@ -17,7 +17,7 @@ import java.util.List;
  */
 public final class Gemma3 implements AutoCloseable {
   /** Smaller checkpoints are quantised in less time than a cache is worth. */
-  private static final long CACHED_FROM = 256L << 20;
+  private static final long CACHED_FROM = 16L << 20;
 
   /** The most likely token, and the log of its probability. */
   public record Pick(int token, float logProbability) {

@@ -4,19 +4,19 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.JarURLConnection;
 import java.net.URISyntaxException;
 import java.net.URL;
-import java.net.URLConnection;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.security.CodeSource;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.jar.JarEntry;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
 import org.apache.commons.codec.digest.DigestUtils;
 
 /**
@@ -91,19 +91,33 @@ public final class BundledModel {
    */
   private static String hash() throws IOException {
     MessageDigest sha = DigestUtils.getSha256Digest();
-    for (String name : files()) {
-      URLConnection connection = resource(name).openConnection();
-      if (connection instanceof JarURLConnection jar && jar.getJarEntry().getCrc() != -1) {
-        JarEntry entry = jar.getJarEntry();
-        DigestUtils.updateDigest(
-            sha, "%s %d %08x\n".formatted(name, entry.getSize(), entry.getCrc()));
-      } else {
-        try (InputStream in = connection.getInputStream()) {
-          DigestUtils.updateDigest(sha, in);
+    try (ZipFile jar = ownJar()) {
+      for (String name : files()) {
+        ZipEntry entry = jar == null ? null : jar.getEntry(FOLDER + name);
+        if (entry != null && entry.getCrc() != -1) {
+          DigestUtils.updateDigest(
+              sha, "%s %d %08x\n".formatted(name, entry.getSize(), entry.getCrc()));
+        } else {
+          try (InputStream in = resource(name).openStream()) {
+            DigestUtils.updateDigest(sha, in);
+          }
         }
       }
     }
     return HexFormat.of().formatHex(sha.digest(), 0, 8);
+  }
+
+  /**
+   * The jar that this class is in, or null. A resource's connection would tell too, but the class
+   * loader of a packaged service opens connections of its own that do not.
+   */
+  private static ZipFile ownJar() {
+    CodeSource source = BundledModel.class.getProtectionDomain().getCodeSource();
+    try {
+      return source == null ? null : new ZipFile(Path.of(source.getLocation().toURI()).toFile());
+    } catch (URISyntaxException | IllegalArgumentException | IOException e) {
+      return null; // classes in a directory, or in a jar in a jar: their resources are read instead
+    }
   }
 
   private static List<String> files() throws IOException {

@@ -15,6 +15,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 /**
  * A loaded model that answers: backend, weights, tokenizer and engine, opened and closed together.
@@ -61,22 +63,33 @@ public final class Reasoner implements AutoCloseable {
    */
   public static Reasoner open(
       Path directory, Backend backend, Precision precision, InferenceEngine.Limits limits) {
-    GemmaTokenizer tokenizer = null;
+    CompletableFuture<GemmaTokenizer> reading =
+        CompletableFuture.supplyAsync(() -> GemmaTokenizer.read(directory));
     Gemma3 model = null;
     try {
-      tokenizer = GemmaTokenizer.read(directory);
       model = Gemma3.load(directory, backend, precision);
       ConfidenceMap calibration = ConfidenceMap.read(directory, model.hash());
-      return new Reasoner(backend, model, tokenizer, limits, calibration);
+      return new Reasoner(backend, model, get(reading), limits, calibration);
     } catch (RuntimeException e) {
+      RuntimeException failure = e;
+      try {
+        get(reading).close();
+      } catch (RuntimeException unreadable) {
+        failure = unreadable;
+      }
       if (model != null) {
         model.close();
       }
-      if (tokenizer != null) {
-        tokenizer.close();
-      }
       backend.close();
-      throw e;
+      throw failure;
+    }
+  }
+
+  private static <T> T get(CompletableFuture<T> future) {
+    try {
+      return future.join();
+    } catch (CompletionException e) {
+      throw e.getCause() instanceof RuntimeException failure ? failure : e;
     }
   }
 
@@ -170,7 +183,18 @@ public final class Reasoner implements AutoCloseable {
    */
   public Reasoned reason(Evidence evidence, LoraAdapter adapter, Options options)
       throws InterruptedException {
-    Generation generation = engine.generate(request(evidence, adapter, options));
+    return reason(evidence, adapter, options, null);
+  }
+
+  /**
+   * The same, followed.
+   *
+   * @param listener hears the text as it is written; may be null
+   */
+  public Reasoned reason(
+      Evidence evidence, LoraAdapter adapter, Options options, GenerationListener listener)
+      throws InterruptedException {
+    Generation generation = engine.submit(request(evidence, adapter, options), listener).await();
     if (generation.finish() != FinishReason.STOP) {
       throw new InferenceException(
           "the model did not conclude (%s) after %d tokens"

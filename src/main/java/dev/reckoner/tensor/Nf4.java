@@ -146,12 +146,12 @@ public final class Nf4 {
     }
   }
 
+  /** How many thresholds are below v. */
   private static int code(float v) {
-    int code = 0;
-    while (code < 15 && v > THRESHOLDS[code]) {
-      code++;
-    }
-    return code;
+    int code = v > THRESHOLDS[7] ? 8 : 0;
+    code += v > THRESHOLDS[code + 3] ? 4 : 0;
+    code += v > THRESHOLDS[code + 1] ? 2 : 0;
+    return code + (v > THRESHOLDS[code] ? 1 : 0);
   }
 
   private static int scaleCode(float v) {

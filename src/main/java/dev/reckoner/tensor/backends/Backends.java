@@ -5,6 +5,7 @@ import dev.reckoner.tensor.cpu.CpuBackend;
 import dev.reckoner.tensor.cuda.CudaBackend;
 import dev.reckoner.tensor.cuda.CudaException;
 import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * Backends by name: {@code cpu}; {@code cuda}, the first GPU, or {@code cuda:N}; {@code auto}, the
@@ -43,6 +44,19 @@ public final class Backends {
       return CudaBackend.open(Integer.parseInt(name.substring("cuda:".length())));
     }
     throw new IllegalArgumentException("backend must be %s, not %s".formatted(NAMES, name));
+  }
+
+  /**
+   * Begins to make ready what {@code open(name)} will need, beside whatever the caller does next:
+   * to be called first by who wants an answer soon after its start.
+   *
+   * @return done when there is nothing more to wait for
+   */
+  public static CompletableFuture<Void> prepare(String name) {
+    boolean vectors = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+    return vectors && (name.equals("cpu") || name.equals("auto"))
+        ? CpuBackend.warmUp()
+        : CompletableFuture.completedFuture(null);
   }
 
   private static Backend cpu(OptionalInt threads) {

@@ -13,6 +13,7 @@ import dev.reckoner.tensor.Tensor;
 import dev.reckoner.tensor.WeightSource;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 
 /** fp32 on all cores with the JDK's Vector API; the reference for other backends. */
 public final class CpuBackend implements Backend {
@@ -60,6 +61,16 @@ public final class CpuBackend implements Backend {
       LOG.log(System.Logger.Level.WARNING, narrowVectors());
     }
     return new CpuBackend(threads);
+  }
+
+  /**
+   * Begins to have the kernels that read a prompt compiled, beside whatever the caller does next,
+   * for all backends of this process. Results never depend on it.
+   *
+   * @return done when they are compiled, or after a second or so
+   */
+  public static CompletableFuture<Void> warmUp() {
+    return WarmUp.begin(new CpuBackend(1));
   }
 
   private static String narrowVectors() {

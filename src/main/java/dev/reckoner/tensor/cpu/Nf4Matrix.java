@@ -3,6 +3,9 @@ package dev.reckoner.tensor.cpu;
 import dev.reckoner.tensor.Nf4;
 import dev.reckoner.tensor.Nf4Tensor;
 import dev.reckoner.tensor.Precision;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.List;
 
 /**
@@ -18,6 +21,8 @@ final class Nf4Matrix implements BlockMatrix {
 
   private static final int W = Tile.WIDTH;
   private static final float[] CODE = Nf4.codeValues();
+  private static final VarHandle CODES =
+      MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
 
   private final int rows;
   private final int columns;
@@ -49,9 +54,11 @@ final class Nf4Matrix implements BlockMatrix {
     for (int b = 0; b < blocksPerPanel; b++) {
       int base = base(p, b);
       data[base + j] = Float.floatToRawIntBits(source.scale(row * blocksPerPanel + b));
-      long from = (long) row * columns + b * Nf4.BLOCK;
-      for (int i = 0; i < Nf4.BLOCK; i++) {
-        data[base + W + i / 8 * W + j] |= source.code(from + i) << 4 * (i % 8);
+      int from = (int) (((long) row * columns + b * Nf4.BLOCK) / 2);
+      for (int c = 0; c < Nf4.BLOCK / 8; c++) {
+        // eight codes, the even one of each byte in its high half; here the first is the lowest
+        int word = (int) CODES.get(source.codes(), from + 4 * c);
+        data[base + W + c * W + j] = (word & 0x0f0f0f0f) << 4 | word >>> 4 & 0x0f0f0f0f;
       }
     }
   }
