@@ -1,12 +1,12 @@
 package dev.reckoner.evaluation;
 
+import dev.reckoner.corpus.Answers;
 import dev.reckoner.corpus.Gold;
 import dev.reckoner.corpus.Problem;
 import dev.reckoner.evaluation.Solver.Solution;
 import dev.reckoner.reasoning.Chain;
 import dev.reckoner.reasoning.Figure;
 import dev.reckoner.reasoning.Outcome;
-import dev.reckoner.reasoning.Scale;
 import dev.reckoner.reasoning.Step;
 import dev.reckoner.reasoning.Verdict;
 import dev.reckoner.reasoning.Verifier;
@@ -16,24 +16,10 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Compares an answer with the gold answer, and counts what the verifier says of its steps.
- *
- * <p><b>Execution accuracy.</b> A figure is right if it differs from the gold figure by no more
- * than the larger of half a unit in the gold figure's last decimal (data sets publish rounded
- * answers) and 0.01% of it. The sign counts. What is compared:
- *
- * <ul>
- *   <li>gold in percent: percent, so that 20.96 %, 2096 bps and the ratio 0.2096 are one answer;
- *   <li>gold with a scale: the number with its scale applied; an answer without unit and scale is
- *       read in the gold figure's scale;
- *   <li>gold without unit and scale (FinQA does not say): the digits as written, or the plain
- *       number behind them.
- * </ul>
+ * Compares an answer with the gold answer (execution accuracy, see {@link Answers#right}), and
+ * counts what the verifier says of its steps.
  */
 public final class Grader {
-
-  private static final BigDecimal RELATIVE = new BigDecimal("0.0001");
-  private static final BigDecimal HUNDRED = new BigDecimal(100);
 
   private final Verifier verifier = new Verifier();
 
@@ -52,7 +38,7 @@ public final class Grader {
     Chain chain = solution.chain();
     Outcome answer =
         chain == null ? null : chain.conclusion().map(Step.Conclude::answer).orElse(null);
-    boolean correct = answer != null && correct(gold, answer);
+    boolean correct = answer != null && Answers.right(gold, answer);
     int cited = 0;
     int grounded = 0;
     int figures = 0;
@@ -92,7 +78,7 @@ public final class Grader {
         !correct
             && gold instanceof Gold.Number number
             && answer instanceof Figure figure
-            && offByPowerOfTen(number, figure),
+            && Answers.offByPowerOfTen(number, figure),
         verified,
         cited,
         grounded,
@@ -117,56 +103,6 @@ public final class Grader {
       case Gold.Text(List<String> spans) -> spans.size() == 1 && word(spans.getFirst()) != null;
       case Gold.Number _, Gold.Unanswerable _ -> true;
     };
-  }
-
-  private static boolean correct(Gold gold, Outcome answer) {
-    return switch (gold) {
-      case Gold.Unanswerable _ -> answer == Outcome.Word.NOT_STATED;
-      case Gold.Text(List<String> spans) -> answer == word(spans.getFirst());
-      case Gold.Number number -> answer instanceof Figure figure && correct(number, figure);
-    };
-  }
-
-  private static boolean correct(Gold.Number gold, Figure answer) {
-    BigDecimal tolerance = tolerance(gold.value());
-    if (gold.unit().equals("%")) {
-      return within(answer.absolute().multiply(HUNDRED), gold.value(), tolerance);
-    }
-    if (!gold.scale().isEmpty()) {
-      BigDecimal factor = Scale.parse(gold.scale()).factor();
-      BigDecimal plain =
-          answer.scale() == Scale.UNITS && answer.unit().text().isEmpty()
-              ? answer.value().multiply(factor)
-              : answer.absolute();
-      return within(plain, gold.value().multiply(factor), tolerance.multiply(factor));
-    }
-    return within(answer.value(), gold.value(), tolerance)
-        || within(answer.absolute(), gold.value(), tolerance);
-  }
-
-  private static boolean offByPowerOfTen(Gold.Number gold, Figure answer) {
-    if (gold.value().signum() == 0 || answer.value().signum() == 0) {
-      return false;
-    }
-    for (int power = -12; power <= 12; power++) {
-      BigDecimal shifted = gold.value().scaleByPowerOfTen(power);
-      if (power != 0 && within(answer.value(), shifted, shifted.abs().multiply(RELATIVE))) {
-        return true;
-      }
-    }
-    // The digits are right and the scale that was stated with them is not.
-    return within(answer.value(), gold.value(), tolerance(gold.value()));
-  }
-
-  private static BigDecimal tolerance(BigDecimal gold) {
-    BigDecimal relative = gold.abs().multiply(RELATIVE);
-    return gold.scale() > 0
-        ? relative.max(new BigDecimal("0.5").scaleByPowerOfTen(-gold.scale()))
-        : relative;
-  }
-
-  private static boolean within(BigDecimal a, BigDecimal b, BigDecimal tolerance) {
-    return a.subtract(b).abs().compareTo(tolerance) <= 0;
   }
 
   private static Outcome.Word word(String text) {
