@@ -74,7 +74,7 @@ final class BundleCommand implements Callable<Integer> {
   /** As reckoner.jvm.args in the POM. */
   static final String JVM_ARGS =
       "--add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED"
-          + " --sun-misc-unsafe-memory-access=allow -XX:+UseTransparentHugePages";
+          + " --sun-misc-unsafe-memory-access=allow -XX:+UseTransparentHugePages -XX:+UseSerialGC";
 
   private static final String MODULES =
       "java.base,java.logging,java.management,java.naming,java.net.http,java.sql,java.xml,"

@@ -34,6 +34,8 @@ public final class Reasoner implements AutoCloseable {
     public static final Options DEFAULT = new Options(Sampler.GREEDY, 512, Duration.ofSeconds(120));
   }
 
+  private static final long LARGE = 256L << 20;
+
   private final Backend backend;
   private final Gemma3 model;
   private final GemmaTokenizer tokenizer;
@@ -67,9 +69,14 @@ public final class Reasoner implements AutoCloseable {
         CompletableFuture.supplyAsync(() -> GemmaTokenizer.read(directory));
     Gemma3 model = null;
     try {
-      model = Gemma3.load(directory, backend, precision);
+      model = Gemma3.loadForServing(directory, backend, precision);
       ConfidenceMap calibration = ConfidenceMap.read(directory, model.hash());
-      return new Reasoner(backend, model, get(reading), limits, calibration);
+      GemmaTokenizer tokenizer = get(reading);
+      if (model.weightBytes() > LARGE) {
+        // What loading left behind stays resident until a full collection, which is rare here.
+        System.gc();
+      }
+      return new Reasoner(backend, model, tokenizer, limits, calibration);
     } catch (RuntimeException e) {
       RuntimeException failure = e;
       try {

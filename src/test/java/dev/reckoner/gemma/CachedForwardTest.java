@@ -61,6 +61,22 @@ class CachedForwardTest {
     }
   }
 
+  @Test
+  void onlyALargeEmbeddingIsServedInEightBits() {
+    model(Precision.NF4).close();
+    long size = (long) CONFIG.vocabulary() * CONFIG.hidden();
+    assertThat(served(Precision.NF4, size)).isEqualTo(Precision.INT8);
+    assertThat(served(Precision.NF4, size + 1)).isEqualTo(Precision.BF16);
+    assertThat(served(Precision.BF16, size)).isEqualTo(Precision.BF16);
+    assertThat(served(Precision.FP32, size)).isEqualTo(Precision.FP32);
+  }
+
+  private Precision served(Precision precision, long eightBitFrom) {
+    try (Gemma3 model = Gemma3.loadForServing(dir, backend, precision, eightBitFrom)) {
+      return model.embeddingPrecision();
+    }
+  }
+
   private static int[] tokens(int n, long seed) {
     return new SplittableRandom(seed).ints(n, 0, CONFIG.vocabulary()).toArray();
   }
