@@ -160,6 +160,7 @@ public final class ImproveCommand implements Callable<Integer> {
         problems == null ? chosen.suiteProblems() : problems,
         Math.min(chosen.poisoned(), asked.stream().mapToInt(n -> n).sum()),
         chosen.slips(),
+        chosen.replay(),
         recipe == null ? chosen.maxSteps() : 0,
         recipe == null ? chosen.recipe() : Files.readString(recipe),
         Math.min(chosen.leastPromoted(), asked.size()));

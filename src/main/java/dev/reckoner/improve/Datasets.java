@@ -21,6 +21,7 @@ import dev.reckoner.reasoning.Unit;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -42,6 +43,7 @@ public class Datasets {
   private static final String PACK = "finance";
   private static final long REPLAY_SEED = 7_919;
   private static final int HELD_OUT_OF = 5;
+  private static final int NEWEST_OF = 10;
 
   /**
    * What a run works with.
@@ -70,7 +72,8 @@ public class Datasets {
   }
 
   /**
-   * Splits by subject, so that two questions about one issuer are on one side, and builds.
+   * Splits by subject, so that two questions about one issuer are on one side, and by time, so that
+   * the newest decisions judge before they train; and builds.
    *
    * @throws ImprovementException if there is nothing to learn from
    * @throws LeakException if a suite asks about the same page
@@ -88,6 +91,9 @@ public class Datasets {
         train.add(chain);
       }
     }
+    if (holdOut) {
+      heldOut.addAll(newest(train));
+    }
     List<Suite> suites = new ArrayList<>(blind(train));
     if (train.stream().allMatch(c -> c.use() == Use.REJECTED)) {
       throw new ImprovementException(
@@ -104,6 +110,31 @@ public class Datasets {
           "there is nothing to learn from yet: no validated chain verifies in every step");
     }
     return new Split(dataset, List.copyOf(suites));
+  }
+
+  /**
+   * Takes the newest tenth of the decided questions out of {@code train}, and what is alike to
+   * them; a later run trains on them, when others are the newest.
+   */
+  static List<Problem> newest(List<ValidatedChain> train) {
+    List<ValidatedChain> byTime =
+        train.stream()
+            .filter(c -> c.use() != Use.REJECTED)
+            .sorted(
+                Comparator.comparing(ValidatedChain::decidedAt)
+                    .thenComparing(ValidatedChain::analysisId))
+            .toList();
+    List<Problem> newest =
+        byTime.subList(byTime.size() - byTime.size() / NEWEST_OF, byTime.size()).stream()
+            .flatMap(c -> problem(c).stream())
+            .toList();
+    if (newest.isEmpty()) {
+      return newest;
+    }
+    LeakScan scan =
+        new LeakScan(List.of(Suite.of(VALIDATED, newest)), DatasetBuilder.LEAK_THRESHOLD);
+    train.removeIf(c -> scan.find(c.analysisId().toString(), c.evidence()).isPresent());
+    return newest;
   }
 
   /** The suite of what was labelled blind; whatever is alike to it leaves {@code train}. */

@@ -100,7 +100,7 @@ public interface ImproveConfig {
   int suiteProblems();
 
   /** Synthetic problems mixed into a dataset for each validated chain. */
-  @WithDefault("2")
+  @WithDefault("3")
   double replay();
 
   /** The fewest synthetic problems mixed in. */
@@ -108,8 +108,8 @@ public interface ImproveConfig {
   int minimumReplay();
 
   /**
-   * With at least so many validated chains a fifth of the subjects is held out for the gate; with
-   * fewer, all train.
+   * With at least so many validated chains a fifth of the subjects is held out for the gate, and of
+   * the others the newest tenth; with fewer, all train.
    */
   @WithDefault("50")
   int holdOutFrom();

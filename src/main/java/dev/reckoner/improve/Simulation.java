@@ -71,6 +71,7 @@ public final class Simulation implements AutoCloseable {
    * @param suiteProblems of each suite of the gate
    * @param poisoned questions that are decided again by a wrong convention
    * @param slips share of the reviewer's decisions that are wrong by accident
+   * @param replay problems mixed in for each chain
    * @param maxSteps optimiser steps of a run, so that every round takes as long; 0 for as many as
    *     the recipe has
    * @param recipe YAML of the training; {@code null} for the one that ships
@@ -81,18 +82,20 @@ public final class Simulation implements AutoCloseable {
       int suiteProblems,
       int poisoned,
       double slips,
+      double replay,
       int maxSteps,
       String recipe,
       int leastPromoted) {
 
     /** Three rounds, in about 25 minutes on two cores. */
-    public static final Size DEFAULT = new Size(List.of(40, 60, 100), 100, 100, 0.02, 200, null, 2);
+    public static final Size DEFAULT =
+        new Size(List.of(30, 70, 100), 100, 100, 0.02, 3, 200, null, 2);
 
     /** One round, in about five minutes on two cores. */
-    public static final Size SMALL = new Size(List.of(40), 40, 40, 0, 72, null, 1);
+    public static final Size SMALL = new Size(List.of(40), 40, 40, 0, 3, 72, null, 1);
 
     /** Hardly enough to learn anything, to see in a test that everything works together. */
-    public static final Size TINY = new Size(List.of(24), 24, 24, 0, 32, null, 1);
+    public static final Size TINY = new Size(List.of(24), 24, 24, 0, 1.5, 36, null, 1);
   }
 
   private final Size size;
@@ -141,6 +144,7 @@ public final class Simulation implements AutoCloseable {
     // What the reviewer decided all trains; the suites judge. Imitation alone, no preferences.
     all.put("reckoner.improve.hold-out-from", "" + Integer.MAX_VALUE);
     all.put("reckoner.improve.preferences-from", "" + Integer.MAX_VALUE);
+    all.put("reckoner.improve.replay", "" + size.replay());
     all.put("reckoner.improve.minimum-replay", "16");
     file(directory.resolve("recipe.yaml"), recipe(size), "reckoner.improve.recipe", all);
     file(directory.resolve("gates.yaml"), gates(size), "reckoner.improve.gates", all);

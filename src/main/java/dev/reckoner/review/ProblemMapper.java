@@ -1,11 +1,18 @@
 package dev.reckoner.review;
 
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.exc.InvalidDefinitionException;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import jakarta.ws.rs.WebApplicationException;
 import jakarta.ws.rs.core.Response;
 import jakarta.ws.rs.core.UriInfo;
 import java.sql.SQLException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Collectors;
 import org.jboss.logging.Logger;
 import org.jboss.resteasy.reactive.server.ServerExceptionMapper;
 import org.jdbi.v3.core.ConnectionException;
@@ -55,6 +62,40 @@ public class ProblemMapper {
         detail,
         uri,
         Map.of());
+  }
+
+  /** JSON of another shape than the address expects; a member that is wrong is named. */
+  @ServerExceptionMapper
+  Response shape(MismatchedInputException e, UriInfo uri) {
+    String where =
+        e.getPath().stream()
+            .map(JsonMappingException.Reference::getFieldName)
+            .filter(Objects::nonNull)
+            .collect(Collectors.joining("."));
+    return unreadable(
+        where.isEmpty()
+            ? "The request is not the JSON that this address expects"
+            : where + " has not the value that this address expects there",
+        uri);
+  }
+
+  /** Such as a member that is there twice. */
+  @ServerExceptionMapper
+  Response definition(InvalidDefinitionException e, UriInfo uri) {
+    if (e.getProcessor() instanceof JsonParser) {
+      return unreadable("The request is not the JSON that this address expects", uri);
+    }
+    LOG.errorf(e, "%s was not served", uri.getPath());
+    return unexpected(uri);
+  }
+
+  @ServerExceptionMapper
+  Response json(JsonProcessingException e, UriInfo uri) {
+    return unreadable("The request cannot be read: it is no valid JSON", uri);
+  }
+
+  private static Response unreadable(String detail, UriInfo uri) {
+    return problem(400, "about:blank", "Bad Request", detail, uri, Map.of());
   }
 
   /**
