@@ -55,7 +55,8 @@ public final class ImproveCommand implements Callable<Integer> {
       defaultValue = "default",
       description =
           "default: 200 chains in three rounds, about 25 minutes on two cores; small: 40 in one,"
-              + " about five; tiny: 24 in one, for tests (default: ${DEFAULT-VALUE}).")
+              + " about five; tiny: 10 in one, for tests, which learns nothing (default:"
+              + " ${DEFAULT-VALUE}).")
   Scale size;
 
   @Option(

@@ -94,8 +94,8 @@ public final class Simulation implements AutoCloseable {
     /** One round, in about five minutes on two cores. */
     public static final Size SMALL = new Size(List.of(40), 40, 40, 0, 3, 72, null, 1);
 
-    /** Hardly enough to learn anything, to see in a test that everything works together. */
-    public static final Size TINY = new Size(List.of(24), 24, 24, 0, 1.5, 36, null, 1);
+    /** Too little to learn anything: to see in a test what is refused and that it is left out. */
+    public static final Size TINY = new Size(List.of(10), 16, 10, 0, 3, 6, null, 1);
   }
 
   private final Size size;

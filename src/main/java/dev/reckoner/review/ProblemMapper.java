@@ -1,6 +1,6 @@
 package dev.reckoner.review;
 
-import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.exc.InvalidDefinitionException;
@@ -82,11 +82,11 @@ public class ProblemMapper {
   /** Such as a member that is there twice. */
   @ServerExceptionMapper
   Response definition(InvalidDefinitionException e, UriInfo uri) {
-    if (e.getProcessor() instanceof JsonParser) {
-      return unreadable("The request is not the JSON that this address expects", uri);
+    if (e.getProcessor() instanceof JsonGenerator) {
+      LOG.errorf(e, "%s was not served", uri.getPath());
+      return unexpected(uri);
     }
-    LOG.errorf(e, "%s was not served", uri.getPath());
-    return unexpected(uri);
+    return unreadable("The request is not the JSON that this address expects", uri);
   }
 
   @ServerExceptionMapper

@@ -11,24 +11,39 @@ import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The simulation on the bundled model, with nothing replaced. */
-@EnabledIfSystemProperty(named = "reckoner.simulate", matches = "true")
 class SimulationTest {
 
   @TempDir Path directory;
 
+  /** About a minute of two cores, in which nothing is learned, so that nothing may serve. */
   @Test
-  void poisonAndLeakAreRefusedAndARollbackRestoresTheAnswersToTheToken() throws Exception {
-    simulate(Simulation.Size.TINY);
+  void whatLearnsNothingDoesNotServeAndPoisonAndLeakAreRefused() throws Exception {
+    SimulationReport report = simulate(Simulation.Size.TINY);
+    assertThat(report.rounds())
+        .extracting(SimulationReport.Round::status)
+        .containsExactly("base", "refused", "refused", "refused");
+    assertThat(report.rounds().get(1).message())
+        .contains("house-rule: execution accuracy: lower end of the improvement");
+    assertThat(report.asExpected()).isFalse();
+    assertThat(report.expectations().stream().filter(Expectation::held))
+        .as(report.text())
+        .extracting(Expectation::text)
+        .contains(
+            "who misses planted errors does not teach",
+            "the gate refuses the poisoned round and says why",
+            "the dataset build refuses a question of the gate and names the pair",
+            "the ledger is whole");
   }
 
-  /** Minutes of both cores. */
+  /** Five minutes of two cores. */
   @Test
   @EnabledIfSystemProperty(named = "reckoner.simulate", matches = "true")
-  void soItIsInTheSmallSize() throws Exception {
-    simulate(Simulation.Size.SMALL);
+  void theSmallSizeClimbsAndARollbackRestoresTheAnswersToTheToken() throws Exception {
+    SimulationReport report = simulate(Simulation.Size.SMALL);
+    assertThat(report.expectations()).as(report.text()).hasSize(7).allMatch(Expectation::held);
   }
 
-  private void simulate(Simulation.Size size) throws Exception {
+  private SimulationReport simulate(Simulation.Size size) throws Exception {
     try (EmbeddedPostgres postgres = EmbeddedPostgres.start();
         Simulation simulation =
             new Simulation(
@@ -42,8 +57,7 @@ class SimulationTest {
                     "reckoner.model.cache-dir",
                     directory.resolve("model-cache").toString()),
                 line -> {})) {
-      SimulationReport report = simulation.run();
-      assertThat(report.expectations()).as(report.text()).hasSize(7).allMatch(Expectation::held);
+      return simulation.run();
     }
   }
 }
