@@ -29,11 +29,13 @@ import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -241,6 +243,7 @@ public final class EvaluateCommand implements Callable<Integer> {
   private int readAgain() throws IOException {
     Map<List<String>, Measurement> measured = new LinkedHashMap<>();
     ResultsPage.Setting setting = null;
+    Set<String> engines = new LinkedHashSet<>();
     for (Path file : from) {
       try {
         JsonNode read = JSON.readTree(file.toFile());
@@ -253,6 +256,7 @@ public final class EvaluateCommand implements Callable<Integer> {
               "%s was measured of other weights than %s".formatted(file, from.getFirst()));
         }
         setting = own;
+        engines.add(own.engine());
         for (Measurement m : EvaluationReport.measurements(read)) {
           measured.put(List.of(m.suite(), m.model()), m);
         }
@@ -271,7 +275,10 @@ public final class EvaluateCommand implements Callable<Integer> {
         comparisons.add(Comparison.of(other, m));
       }
     }
-    return report(setting, all, comparisons);
+    ResultsPage.Setting whole =
+        new ResultsPage.Setting(
+            setting.weights(), setting.date(), String.join(" and ", engines), setting.precision());
+    return report(whole, all, comparisons);
   }
 
   private Backend device() {
