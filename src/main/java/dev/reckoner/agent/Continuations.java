@@ -44,8 +44,8 @@ public class Continuations {
    */
   public List<Reasoned> from(Evidence evidence, String prefix, int draws)
       throws InterruptedException {
-    String given = prefix.isBlank() ? "" : prefix.strip() + "\n";
     ChainGrammar grammar = new ChainGrammar(evidence);
+    String given = prefix.isBlank() ? "" : grammar.figures().labelled(prefix.strip()) + "\n";
     TextConstraint.State after = grammar.start();
     for (int i = 0; i < given.length() && after != null; i++) {
       after = after.next(given.charAt(i));

@@ -8,6 +8,7 @@ import dev.reckoner.reasoning.ExpressionException;
 import dev.reckoner.reasoning.Figure;
 import dev.reckoner.reasoning.Figures;
 import dev.reckoner.reasoning.Outcome;
+import dev.reckoner.reasoning.Place;
 import dev.reckoner.reasoning.Step;
 import dev.reckoner.reasoning.TextConstraint;
 import dev.reckoner.reasoning.Verdict;
@@ -70,7 +71,8 @@ public final class ChainBuilder {
         return new Built.Dropped("a figure is not read where it stands");
       }
       String name = Plan.letter(steps.size());
-      steps.add(new Step.Cite(name, figure.get(), reference.place()));
+      Place place = reference.place();
+      steps.add(new Step.Cite(name, figures.label(place), figure.get(), place));
       named.put(name, figure.get());
       outcomes.put(name, figure.get());
     }

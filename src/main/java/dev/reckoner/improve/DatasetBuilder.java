@@ -7,8 +7,8 @@ import dev.reckoner.improve.ValidatedChain.Use;
 import dev.reckoner.reasoning.Chain;
 import dev.reckoner.reasoning.ChainSyntaxException;
 import dev.reckoner.reasoning.Evidence;
+import dev.reckoner.reasoning.Figures;
 import dev.reckoner.reasoning.PromptFormat;
-import dev.reckoner.reasoning.Step;
 import dev.reckoner.reasoning.Verdict;
 import dev.reckoner.reasoning.Verifier;
 import java.util.ArrayList;
@@ -58,16 +58,17 @@ final class DatasetBuilder {
     for (ValidatedChain chain : kept) {
       String id = "analysis " + chain.analysisId();
       if (chain.use() == Use.REJECTED) {
-        line(rejections, record(id, chain.use().column(), chain.evidence(), chain.original()));
+        String original = Figures.of(chain.evidence()).labelled(chain.original());
+        line(rejections, record(id, chain.use().column(), chain.evidence(), original));
         counts.merge("rejections", 1, Integer::sum);
       } else {
-        Chain target = target(chain);
+        String target = target(chain);
         if (target == null || !verifies(chain.evidence(), target)) {
           counts.merge("left out: a step does not verify", 1, Integer::sum);
           continue;
         }
         scan.find(id, chain.evidence()).ifPresent(leaks::add);
-        line(train, record(id, chain.use().column(), chain.evidence(), target.text()));
+        line(train, record(id, chain.use().column(), chain.evidence(), target));
         counts.merge("samples", 1, Integer::sum);
         if (chain.use() == Use.CORRECTED && preference(preferences, id, chain, target)) {
           counts.merge("preferences", 1, Integer::sum);
@@ -115,26 +116,31 @@ final class DatasetBuilder {
         .toList();
   }
 
-  private static Chain target(ValidatedChain chain) {
-    if (chain.use() == Use.CORRECTED) {
-      return chain.corrected();
-    }
+  /** What to learn, with the labels that a person may leave out; {@code null} for no chain. */
+  private static String target(ValidatedChain chain) {
+    String text = chain.use() == Use.CORRECTED ? chain.corrected().text() : chain.original();
     try {
-      return Chain.parse(chain.original());
+      return Chain.parse(Figures.of(chain.evidence()).labelled(text)).text();
     } catch (ChainSyntaxException e) {
       return null;
     }
   }
 
-  private boolean verifies(Evidence evidence, Chain chain) {
-    return chain.conclusion().isPresent()
-        && verifier.verify(evidence, chain).stream().allMatch(Verdict::passed);
+  private boolean verifies(Evidence evidence, String text) {
+    try {
+      Chain chain = Chain.parse(text);
+      return chain.conclusion().isPresent()
+          && verifier.verify(evidence, chain).stream().allMatch(Verdict::passed);
+    } catch (ChainSyntaxException e) {
+      return false;
+    }
   }
 
   /** Writes the pair; {@code false} where the correction changed nothing. */
-  private boolean preference(StringBuilder out, String id, ValidatedChain chain, Chain corrected) {
-    List<String> wrong = chain.original().lines().filter(l -> !l.isBlank()).toList();
-    List<String> right = corrected.steps().stream().map(Step::text).toList();
+  private boolean preference(StringBuilder out, String id, ValidatedChain chain, String corrected) {
+    String original = Figures.of(chain.evidence()).labelled(chain.original());
+    List<String> wrong = original.lines().filter(l -> !l.isBlank()).toList();
+    List<String> right = corrected.lines().toList();
     int same = 0;
     while (same < Math.min(wrong.size(), right.size()) && wrong.get(same).equals(right.get(same))) {
       same++;

@@ -51,8 +51,8 @@ public final class Calculator {
 
   /**
    * Evaluates an expression over named figures, each taken as its text states it. The text of a
-   * ratio cannot say that it is one: over the results of a chain, use {@link ChainWriter#evaluate}
-   * or {@link Recalculation}, which know.
+   * ratio cannot say that it is one: over the results of a chain, use {@link Recalculation}, which
+   * knows.
    *
    * @throws ExpressionException where the expression cannot be read, or uses a name that is not
    *     there

@@ -26,7 +26,8 @@ public record Chain(List<Step> steps) {
   /** The longest line that is read. */
   public static final int MAX_LINE = 600;
 
-  private static final Pattern CITE = Pattern.compile("cite ([a-z]) = (.+) @ (\\S+)");
+  private static final Pattern CITE =
+      Pattern.compile("cite ([a-z]) = (?:(.+) : )?([^:]+) @ (\\S+)");
   private static final Pattern COMPUTE = Pattern.compile("compute ([a-z]) = ([^=]+?) = ([^=]+)");
   private static final Pattern INFER = Pattern.compile("infer ([a-z](?:,[a-z])*) : (.+)");
   private static final Pattern CONCLUDE =
@@ -135,9 +136,11 @@ public record Chain(List<Step> steps) {
       switch (keyword) {
         case "cite" -> {
           group = 2;
-          Figure figure = Figure.parse(m.group(2));
+          String label = m.group(2) == null ? "" : m.group(2);
           group = 3;
-          return new Step.Cite(m.group(1), figure, Place.parse(m.group(3)));
+          Figure figure = Figure.parse(m.group(3));
+          group = 4;
+          return new Step.Cite(m.group(1), label, figure, Place.parse(m.group(4)));
         }
         case "compute" -> {
           group = 3;
@@ -174,7 +177,7 @@ public record Chain(List<Step> steps) {
 
   private static String shape(String keyword) {
     return switch (keyword) {
-      case "cite" -> "'cite a = FIGURE @ PLACE'";
+      case "cite" -> "'cite a = LABEL : FIGURE @ PLACE' or 'cite a = FIGURE @ PLACE'";
       case "compute" -> "'compute a = EXPRESSION = RESULT'";
       case "infer" -> "'infer a,b : SENTENCE'";
       default -> "'conclude a = OUTCOME', with '; stance S ; flags F' where asked";

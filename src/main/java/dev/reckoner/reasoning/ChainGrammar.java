@@ -10,10 +10,11 @@ import java.util.TreeMap;
  *
  * <p>Names, places, units, scales and results are never the model's choice: they are {@link
  * TextConstraint.State#forced forced} as soon as they follow from what is written. What is left to
- * choose is the kind of a step, the figure to cite (a walk down a trie of the evidence's figures),
- * the expression, the words of a sentence, and the step to conclude with. Every text that the
- * automaton accepts is a {@link Chain} without a wrong result or an unsupported figure, and every
- * walk through it ends.
+ * choose is the kind of a step, the figure to cite (in a table by the label of its row and the
+ * heading of its column, which leave no choice of digits unless two cells have the same), the
+ * expression, the words of a sentence, and the step to conclude with. Every text that the automaton
+ * accepts is a {@link Chain} without a wrong result or an unsupported figure, and every walk
+ * through it ends.
  */
 public final class ChainGrammar implements TextConstraint {
 
@@ -39,13 +40,18 @@ public final class ChainGrammar implements TextConstraint {
       PromptFormat.hash(
           String.join(
               "\n",
-              "chain 1",
+              "chain 2",
               String.join(" ", CONSTANTS),
               Arrays.toString(Unit.values()),
               Arrays.toString(Flag.values()),
               MAX_NAMED_STEPS + " " + MAX_INFERENCES,
               ExpressionGrammar.LIMITS,
               SentenceGrammar.LIMITS));
+
+  private static final String CITE_NAME = "a";
+
+  /** What stands before the label in {@link Step.Cite#text}. */
+  private static final String CITE = "cite " + CITE_NAME + " = ";
 
   private final Figures figures;
   private final boolean stance;
@@ -58,9 +64,9 @@ public final class ChainGrammar implements TextConstraint {
     this.stance = evidence.stance();
     Map<String, Step.Cite> all = new TreeMap<>();
     for (Figures.Found found : figures.all()) {
-      all.put(
-          found.figure().text() + " @ " + found.place().address() + "\n",
-          new Step.Cite("a", found.figure(), found.place()));
+      Step.Cite cite =
+          new Step.Cite(CITE_NAME, figures.label(found.place()), found.figure(), found.place());
+      all.put(cite.text().substring(CITE.length()) + "\n", cite);
     }
     this.citations = all.keySet().toArray(String[]::new);
     this.cites = all.values().toArray(Step.Cite[]::new);
@@ -129,7 +135,7 @@ public final class ChainGrammar implements TextConstraint {
     return choice.node();
   }
 
-  /** A figure with its unit and place: the rest of a cite line. */
+  /** A label, a figure with its unit, and its place: the rest of a cite line. */
   private Automaton.Node citation(Progress so) {
     String[] left = Automaton.without(citations, so.cited());
     return Automaton.options(

@@ -37,6 +37,9 @@ final class ChainJson {
     switch (step) {
       case Step.Cite cite -> {
         node.put("step", "cite").put("name", cite.name());
+        if (!cite.label().isEmpty()) {
+          node.put("label", cite.label());
+        }
         node.set("figure", figure(cite.figure()));
         node.put("place", cite.place().address());
       }
@@ -110,6 +113,7 @@ final class ChainJson {
       case "cite" ->
           new Step.Cite(
               text(node, "name"),
+              node.has("label") ? text(node, "label") : "",
               readFigure(node.path("figure")),
               Place.parse(text(node, "place")));
       case "compute" ->

@@ -1,11 +1,14 @@
 package dev.reckoner.reasoning;
 
+import java.text.Normalizer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * The figures of an evidence, read as published, with the unit and scale that their context states.
@@ -27,14 +30,21 @@ public final class Figures {
    */
   public record Found(Figure figure, Place place, int start, int end) {}
 
+  private static final Pattern ASCII = Pattern.compile("[ -~]*");
+
   private static final Pattern STATED_SCALE =
       Pattern.compile("\\bin (?:thousand|million|billion)s\\b", Pattern.CASE_INSENSITIVE);
 
+  /** The longest row label or heading that a citation repeats; more is cut at a space. */
+  private static final int LONGEST_LABEL = 72;
+
   private final Map<Place, List<Found>> byPlace;
+  private final Map<Place, String> labels;
   private final List<Found> all;
 
-  private Figures(Map<Place, List<Found>> byPlace) {
+  private Figures(Map<Place, List<Found>> byPlace, Map<Place, String> labels) {
     this.byPlace = byPlace;
+    this.labels = labels;
     this.all = byPlace.values().stream().flatMap(List::stream).toList();
   }
 
@@ -42,24 +52,25 @@ public final class Figures {
   public static Figures of(Evidence evidence) {
     Page last = LAST.get();
     if (last == null || !last.isOf(evidence)) {
-      last = new Page(evidence.tables(), evidence.sentences(), evidence.title(), page(evidence));
+      last = page(evidence);
       LAST.set(last);
     }
     Map<Place, List<Found>> byPlace = new LinkedHashMap<>(last.byPlace);
     readText(evidence.question(), new Place.Question(), byPlace);
-    return new Figures(byPlace);
+    return new Figures(byPlace, last.labels);
   }
 
-  private static Map<Place, List<Found>> page(Evidence evidence) {
+  private static Page page(Evidence evidence) {
     Map<Place, List<Found>> byPlace = new LinkedHashMap<>();
+    Map<Place, String> labels = new HashMap<>();
     Scale running = runningScale(evidence.sentences());
     for (int t = 0; t < evidence.tables().size(); t++) {
-      readTable(evidence.tables().get(t), t, evidence.title(), running, byPlace);
+      readTable(evidence.tables().get(t), t, evidence.title(), running, byPlace, labels);
     }
     for (int s = 0; s < evidence.sentences().size(); s++) {
       readText(evidence.sentences().get(s), new Place.Sentence(s), byPlace);
     }
-    return byPlace;
+    return new Page(evidence.tables(), evidence.sentences(), evidence.title(), byPlace, labels);
   }
 
   /** A page that was read, whatever is asked about it. */
@@ -67,7 +78,8 @@ public final class Figures {
       List<Evidence.Table> tables,
       List<String> sentences,
       String title,
-      Map<Place, List<Found>> byPlace) {
+      Map<Place, List<Found>> byPlace,
+      Map<Place, String> labels) {
 
     boolean isOf(Evidence evidence) {
       return tables == evidence.tables()
@@ -101,6 +113,43 @@ public final class Figures {
     return byPlace.getOrDefault(place, List.of());
   }
 
+  /**
+   * What the table says of a cell's figures, as the prompt writes it: the label of its row and the
+   * heading of its column, {@code Net sales|2018}; one of them alone where the other is blank.
+   * Empty for headings and row labels themselves and for running text. Two cells may have the same.
+   *
+   * <p>Long ones are cut. Characters beyond ASCII are folded or left out, and a label in another
+   * script is left out as a whole, because a model must be able to choose any label character by
+   * character, whatever its vocabulary lacks.
+   */
+  public String label(Place place) {
+    return labels.getOrDefault(place, "");
+  }
+
+  /**
+   * Chain text with the labels that its citations leave out, as a model writes them. Lines that are
+   * no citation, or have a label already, stay as they are.
+   */
+  public String labelled(String text) {
+    return text.lines().map(this::labelledLine).collect(Collectors.joining("\n"));
+  }
+
+  private String labelledLine(String line) {
+    try {
+      return line.startsWith("cite ") && Chain.parseLine(line, 1) instanceof Step.Cite cite
+          ? labelled(cite).text()
+          : line;
+    } catch (ChainSyntaxException e) {
+      return line;
+    }
+  }
+
+  private Step.Cite labelled(Step.Cite cite) {
+    return cite.label().isEmpty()
+        ? new Step.Cite(cite.name(), label(cite.place()), cite.figure(), cite.place())
+        : cite;
+  }
+
   private static void readText(String text, Place place, Map<Place, List<Found>> byPlace) {
     List<Found> found = inText(text, place);
     if (!found.isEmpty()) {
@@ -109,8 +158,14 @@ public final class Figures {
   }
 
   private static void readTable(
-      Evidence.Table table, int t, String title, Scale running, Map<Place, List<Found>> byPlace) {
+      Evidence.Table table,
+      int t,
+      String title,
+      Scale running,
+      Map<Place, List<Found>> byPlace,
+      Map<Place, String> labels) {
     TableContext context = new TableContext(table, title, running);
+    Map<Integer, String> headings = new HashMap<>();
     for (int r = 0; r < table.rows().size(); r++) {
       List<String> row = table.rows().get(r);
       for (int c = 0; c < row.size(); c++) {
@@ -131,9 +186,66 @@ public final class Figures {
         }
         if (!found.isEmpty()) {
           byPlace.put(place, List.copyOf(found));
+          String heading = headings.computeIfAbsent(c, at -> end(plain(context.heading(at))));
+          labels.put(place, label(c == 0 ? "" : start(plain(row.getFirst())), heading));
         }
       }
     }
+  }
+
+  private static String label(String row, String column) {
+    StringBuilder label = new StringBuilder();
+    PromptFormat.cell(row.isEmpty() ? column : row, false, label);
+    if (!row.isEmpty() && !column.isEmpty()) {
+      label.append('|');
+      PromptFormat.cell(column, true, label);
+    }
+    return label.toString();
+  }
+
+  private static String start(String label) {
+    if (label.length() <= LONGEST_LABEL) {
+      return label;
+    }
+    int space = label.lastIndexOf(' ', LONGEST_LABEL);
+    return label.substring(0, space > LONGEST_LABEL / 2 ? space : LONGEST_LABEL).strip();
+  }
+
+  /** The end of a heading, where its date stands. */
+  private static String end(String heading) {
+    int from = heading.length() - LONGEST_LABEL;
+    if (from <= 0) {
+      return heading;
+    }
+    int space = heading.indexOf(' ', from);
+    return heading.substring(space >= 0 && space < from + LONGEST_LABEL / 2 ? space : from).strip();
+  }
+
+  private static String plain(String cell) {
+    return (ASCII.matcher(cell).matches() ? cell : folded(cell)).strip();
+  }
+
+  private static String folded(String text) {
+    StringBuilder folded = new StringBuilder();
+    for (char c : Normalizer.normalize(text, Normalizer.Form.NFKD).toCharArray()) {
+      switch (c) {
+        case '\u20ac' -> folded.append("EUR");
+        case '\u00a3' -> folded.append("GBP");
+        case '\u00a5' -> folded.append("JPY");
+        case '\u2018', '\u2019' -> folded.append('\'');
+        case '\u201c', '\u201d' -> folded.append('"');
+        case '\u2010', '\u2011', '\u2012', '\u2013', '\u2014', '\u2015', '\u2212' ->
+            folded.append('-');
+        default -> {
+          if (c < 0x7f) {
+            folded.append(Character.isWhitespace(c) ? ' ' : c);
+          } else if (Character.isLetter(c)) {
+            return "";
+          }
+        }
+      }
+    }
+    return folded.toString();
   }
 
   private static Figure figure(FigureScanner.Mark mark) {

@@ -137,7 +137,7 @@ public final class PromptFormat {
     }
   }
 
-  private static void cell(String text, boolean barBefore, StringBuilder out) {
+  static void cell(String text, boolean barBefore, StringBuilder out) {
     String escaped = escape(text).replace("|", "\\|");
     if (barBefore && !escaped.isEmpty() && Character.isLetter(escaped.codePointAt(0))) {
       out.append(' ').append(escaped);

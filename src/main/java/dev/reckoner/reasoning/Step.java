@@ -16,12 +16,26 @@ public sealed interface Step {
   /** What later steps may use under {@link #name}; {@code null} for a step that has no name. */
   Outcome outcome();
 
-  /** A figure with its place in the evidence: {@code cite a = 9,896 USD million @ r3c2}. */
-  record Cite(String name, Figure figure, Place place) implements Step {
+  /**
+   * A figure with its place in the evidence: {@code cite a = Net sales|2018 : 9,896 USD million @
+   * r3c2}.
+   *
+   * @param label what the table says of the place, see {@link Figures#label}; empty where it says
+   *     nothing, or where whoever wrote the step left it out
+   */
+  record Cite(String name, String label, Figure figure, Place place) implements Step {
     public Cite {
       Names.check(name);
+      if (!label.isEmpty()) {
+        Names.checkLine(label, "label");
+      }
       Objects.requireNonNull(figure, "figure");
       Objects.requireNonNull(place, "place");
+    }
+
+    /** A cite that leaves the label out. */
+    public Cite(String name, Figure figure, Place place) {
+      this(name, "", figure, place);
     }
 
     @Override
@@ -31,7 +45,8 @@ public sealed interface Step {
 
     @Override
     public String text() {
-      return "cite " + name + " = " + figure.text() + " @ " + place.address();
+      String labelled = label.isEmpty() ? figure.text() : label + " : " + figure.text();
+      return "cite " + name + " = " + labelled + " @ " + place.address();
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.reckoner.reasoning;
 
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
@@ -106,6 +107,10 @@ final class TableContext {
 
   private final List<Hint> rowHints = new ArrayList<>();
   private final int headerRows;
+
+  /** Header rows with one heading for all columns. */
+  private final BitSet spanning = new BitSet();
+
   private final Hint table;
   private final boolean sharesUnscaled;
   private final List<Hint> columns = new ArrayList<>();
@@ -131,13 +136,14 @@ final class TableContext {
     for (int r = 0; r < headerRows; r++) {
       List<String> row = rows.get(r);
       long filled = row.stream().filter(cell -> !cell.isBlank()).count();
+      spanning.set(r, filled == 1 && width > 2);
       String heading = "";
       for (int c = 0; c < row.size(); c++) {
         // A heading spans the blank cells to its right.
         heading = c < 2 || !row.get(c).isBlank() ? row.get(c) : heading;
         statements.append(' ').append(row.get(c));
         Hint hint = Hint.of(heading);
-        if (c == 0 || (filled == 1 && width > 2)) {
+        if (c == 0 || spanning.get(r)) {
           all = all.within(new Hint(hint.currency, hint.scale, false, false, false));
         } else {
           columns.set(c, columns.get(c).within(hint));
@@ -161,6 +167,27 @@ final class TableContext {
 
   int headerRows() {
     return headerRows;
+  }
+
+  /**
+   * The heading of a column, its lines joined; empty where there is none. A blank cell takes the
+   * heading to its left where it has a heading of its own below, as those that share one have; a
+   * line that spans the whole table is left out.
+   */
+  String heading(int c) {
+    String heading = "";
+    for (int r = headerRows - 1; r >= 0; r--) {
+      if (spanning.get(r)) {
+        continue;
+      }
+      List<String> row = rows.get(r);
+      String cell = c < row.size() ? row.get(c).strip() : "";
+      for (int left = c - 1; left > 0 && cell.isEmpty() && !heading.isEmpty(); left--) {
+        cell = left < row.size() ? row.get(left).strip() : "";
+      }
+      heading = cell.isEmpty() || heading.isEmpty() ? cell + heading : cell + " " + heading;
+    }
+    return heading;
   }
 
   /** A figure of a data cell, with what its context adds to its mark. */

@@ -64,6 +64,12 @@ final class Verification {
     if (!exists(place)) {
       return new Verdict(NO_BASIS, "The evidence has no " + place.address() + ".", List.of());
     }
+    String label = figures.label(place);
+    if (!cite.label().isEmpty() && !cite.label().equals(label)) {
+      String is = label.isEmpty() ? " has no label" : " is " + label;
+      return new Verdict(
+          NO_BASIS, place.address() + is + ", the step says " + cite.label() + ".", List.of(place));
+    }
     Figure said = cite.figure();
     List<Figure> there = figures.at(place).stream().map(Figures.Found::figure).toList();
     String holds = place.address() + " holds " + (there.isEmpty() ? "no figure" : list(there));

@@ -85,7 +85,12 @@ record PlantedError(String chain, int wrongStep, String error) {
               candidates.add(
                   new Candidate(
                       i,
-                      new Step.Cite(cite.name(), other.figure(), other.place()).text(),
+                      new Step.Cite(
+                              cite.name(),
+                              cite.label().isEmpty() ? "" : figures.label(other.place()),
+                              other.figure(),
+                              other.place())
+                          .text(),
                       "it cites “%s” in place of “%s”"
                           .formatted(
                               Places.label(evidence, other.place()),

@@ -58,7 +58,7 @@ final class Judge {
     }
     Chain chain;
     try {
-      chain = Chain.parse(completed(lines));
+      chain = Chain.parse(Figures.of(problem.evidence()).labelled(completed(lines)));
     } catch (ChainSyntaxException e) {
       return new Judgement.Rejected("no chain of the format");
     }

@@ -46,10 +46,11 @@ class GoldChainsTest {
         .map(Chain::text)
         .contains(
             """
-            cite a = 9896 USD million @ r1c1
-            cite b = 8181 USD million @ r1c2
+            cite a = net sales|2008 : 9896 USD million @ r1c1
+            cite b = net sales|2007 : 8181 USD million @ r1c2
             compute c = (a - b) / b as % = 20.9632 %
-            conclude c = 20.9632 %""");
+            conclude c = 20.9632 %\
+            """);
   }
 
   @Test

@@ -45,8 +45,8 @@ class ProgramSearchTest {
         .map(Chain::text)
         .contains(
             """
-            cite a = 412 USD million @ r3c1
-            cite b = 230 USD million @ r3c2
+            cite a = other costs|2008 : 412 USD million @ r3c1
+            cite b = other costs|2007 : 230 USD million @ r3c2
             compute c = (a - b) / b as % = 79.1304 %
             conclude c = 79.1304 %\
             """);

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -18,7 +19,7 @@ class ChainGrammarTest {
 
   private static final String LETTERS = "abcdefghijklmnopqrstuvwxyz";
   private static final String ALPHABET =
-      "\n !\"#$%&'()*+,-./0123456789:;<=>?@Q^|" + LETTERS + "USDEURé€";
+      "\n !\"#$%&'()*+,-./0123456789:;<=>?@Q^|" + LETTERS + LETTERS.toUpperCase(Locale.ROOT) + "é€";
 
   private final Verifier verifier = new Verifier();
 
@@ -26,9 +27,10 @@ class ChainGrammarTest {
   void aModelChoosesFigureAndExpressionAndEverythingElseIsForced() {
     Writer w = new Writer(Samples.earnings());
     w.write("ci").forced("te a = ");
-    w.write("9,").forced("896 USD million @ r1c1\n");
+    w.write("N").forced("et sales|202");
+    w.write("3").forced(" : 9,896 USD million @ r1c1\n");
     w.write("ci").forced("te b = ");
-    w.write("8").forced(",181 USD million @ r1c2\n");
+    w.write("N").forced("et sales|2022 : 8,181 USD million @ r1c2\n");
     w.write("com").forced("pute c = ");
     w.write("(a - b) / b as %").forced(" = 20.9632 %\n");
     w.write("con").forced("clude ");
@@ -38,42 +40,54 @@ class ChainGrammarTest {
     assertTrue(w.state.accepting());
     assertEquals(
         """
-        cite a = 9,896 USD million @ r1c1
-        cite b = 8,181 USD million @ r1c2
+        cite a = Net sales|2023 : 9,896 USD million @ r1c1
+        cite b = Net sales|2022 : 8,181 USD million @ r1c2
         compute c = (a - b) / b as % = 20.9632 %
-        conclude c = 20.9632 % ; stance positive ; flags none""",
+        conclude c = 20.9632 % ; stance positive ; flags none\
+        """,
         w.text.toString());
   }
 
   @Test
-  void aFigureInTwoPlacesLeavesTheirUnitAndPlaceToTheModel() {
+  void cellsWithTheSameLabelLeaveUnitAndPlaceToTheModel() {
     Writer w = new Writer(Samples.twoTables());
-    w.write("cite a = 700");
-    assertEquals("", w.state.forced().strip());
-    w.write(" U").forced("SD million @ t1.r1c1\n");
+    w.write("cite a = Revenue|2019").forced(" : 700 ");
+    w.write("U").forced("SD million @ t1.r1c1\n");
+  }
+
+  @Test
+  void runningTextAndTheQuestionAreCitedByTheirDigits() {
+    Writer w = new Writer(Samples.earnings());
+    w.write("cite a = 2.5").forced(" million shares @ s0\n");
+    w = new Writer(Samples.twoTables());
+    w.write("cite a = 20 ").forced("% @ q\n");
   }
 
   @Test
   void aFigureThatTheEvidenceLacksCannotBeCited() {
     Writer w = new Writer(Samples.earnings());
-    w.write("cite a = 9,8");
-    assertNull(w.state.next('1'));
-    assertNotNull(w.state.next('9'));
+    w.write("cite a = 2");
+    assertNull(w.state.next('4'));
+    assertNotNull(w.state.next('.'));
+    w.write("").state = follow(new ChainGrammar(Samples.earnings()).start(), "cite a = Net s");
+    assertNull(w.state.next('o'), "a row that the table lacks");
   }
 
   @Test
   void aPlaceIsCitedOnce() {
     Writer w = new Writer(Samples.earnings());
-    w.write("cite a = 9,896 USD million @ r1c1\ncite b = ");
-    TextConstraint.State nine = w.state.next('9');
-    assertNull(nine.next(','), "9,896 is cited already");
-    assertNotNull(nine.next('.'), "9.2 is not");
+    w.write("cite a = Net sales|2023 : 9,896 USD million @ r1c1\ncite b = Net sales|202");
+    assertNull(w.state.next('3'), "9,896 is cited already");
+    assertNotNull(w.state.next('2'), "8,181 is not");
   }
 
   @Test
   void aKnownZeroIsNoDivisor() {
     Writer w = new Writer(Samples.twoTables());
-    w.write("cite a = 0 EUR thousand @ r1c2\ncite b = 12 @ t1.r2c1\ncompute c = b / ");
+    w.write(
+        "cite a = Revenue|2018 : 0 EUR thousand @ r1c2\n"
+            + "cite b = Staff|2019 : 12 @ t1.r2c1\n"
+            + "compute c = b / ");
     assertNull(follow(w.state, "a ="), "only the a of avg");
     assertNotNull(follow(w.state, "b ="));
   }
@@ -81,7 +95,7 @@ class ChainGrammarTest {
   @Test
   void aDivisorThatComesToZeroIsUndefinedAndCannotBeUsed() {
     Writer w = new Writer(Samples.twoTables());
-    w.write("cite a = 12 @ t1.r2c1\ncompute b = a / (a - a) =").forced(" undefined\n");
+    w.write("cite a = Staff|2019 : 12 @ t1.r2c1\ncompute b = a / (a - a) =").forced(" undefined\n");
     w.write("conclude ");
     assertNull(w.state.next('b'));
     assertNotNull(w.state.next('n'));
@@ -90,7 +104,7 @@ class ChainGrammarTest {
   @Test
   void onlyRatiosBecomePercentages() {
     Writer w = new Writer(Samples.earnings());
-    w.write("cite a = 9,896 USD million @ r1c1\ncompute b = a as ");
+    w.write("cite a = Net sales|2023 : 9,896 USD million @ r1c1\ncompute b = a as ");
     assertNull(w.state.next('%'));
     assertNotNull(w.state.next('b'), "billion");
     assertNull(w.state.next('m'), "it is in millions already");
@@ -99,7 +113,7 @@ class ChainGrammarTest {
   @Test
   void aSentenceHasNoDigitsButThoseOfTheSteps() {
     Writer w = new Writer(Samples.earnings());
-    w.write("cite a = 9,896 USD million @ r1c1\ninfer a : Net sales came to ");
+    w.write("cite a = Net sales|2023 : 9,896 USD million @ r1c1\ninfer a : Net sales came to ");
     assertNull(w.state.next('7'));
     w.write("9").forced(",896 USD million");
     w.write(" in 202");
@@ -110,7 +124,7 @@ class ChainGrammarTest {
   @Test
   void yesAndNoComeFromAComparisonOrAnInference() {
     Writer w = new Writer(Samples.twoTables());
-    w.write("cite a = 12 @ t1.r2c1\ncompute b = a > 10 =").forced(" yes\n");
+    w.write("cite a = Staff|2019 : 12 @ t1.r2c1\ncompute b = a > 10 =").forced(" yes\n");
     TextConstraint.State conclude = follow(w.state, "conclude ");
     assertNull(conclude.next('y'));
     assertNotNull(follow(conclude, "b = yes"));

@@ -2,7 +2,6 @@ package dev.reckoner.reasoning;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -23,13 +22,14 @@ class ChainTest {
 
   private static final String TEXT =
       """
-      cite a = -1,234 USD million @ r2c1
+      cite a = Operating loss|2023 : -1,234 USD million @ r2c1
       cite b = 2.5 million shares @ s0
       cite c = 20 % @ q
       compute d = (a + a) / b as thousand = -0.9872 USD thousand
       compute e = a > d = no
       infer a,d : The loss: heavy, and per share too.
-      conclude e = no ; stance negative ; flags leverage,liquidity""";
+      conclude e = no ; stance negative ; flags leverage,liquidity\
+      """;
 
   private final ObjectMapper json = new ObjectMapper();
 
@@ -165,21 +165,28 @@ class ChainTest {
   }
 
   @Test
-  void aProgramWritesTheChainThatAModelWould() throws Exception {
-    ChainWriter writer = new ChainWriter();
-    Figures figures = Figures.of(Samples.earnings());
-    String sales = writer.cite(figures.at(new Place.Cell(0, 1, 1)).getFirst());
-    String before = writer.cite(figures.at(new Place.Cell(0, 1, 2)).getFirst());
-    String ratio = writer.compute(sales + " / " + before);
-    String growth = writer.compute(ratio + " - 1 as %");
-    Chain chain = writer.conclude(growth, Stance.POSITIVE, List.of());
-    TextConstraint.State state = new ChainGrammar(Samples.earnings()).start();
-    for (char c : chain.text().toCharArray()) {
-      state = state.next(c);
-      assertNotNull(state);
-    }
-    assertTrue(state.accepting());
-    assertEquals("20.963 %", chain.answer());
+  void labelsThatWereLeftOutAreFilledIn() throws Exception {
+    String text =
+        """
+        cite a = 9,896 USD million @ r1c1
+        cite b = Net sales|2022 : 8,181 USD million @ r1c2
+        cite c = 2.5 million shares @ s0
+        cite d = what is this
+        conclude a = 9,896 USD million\
+        """;
+    assertEquals(
+        text.replace("= 9,896 USD million @", "= Net sales|2023 : 9,896 USD million @"),
+        Figures.of(Samples.earnings()).labelled(text));
+  }
+
+  @Test
+  void aLabelMayHoldWhatTheLineIsCutAt() throws Exception {
+    String text = "cite a = Note 7 : loans = A @ par|Q1: net : 5 USD @ r1c1\nconclude a = 5 USD";
+    Chain chain = Chain.parse(text);
+    Step.Cite cite = (Step.Cite) chain.steps().getFirst();
+    assertEquals("Note 7 : loans = A @ par|Q1: net", cite.label());
+    assertEquals(text, chain.text());
+    assertEquals(chain, Chain.fromJson(chain.toJson()));
   }
 
   private static JsonSchema schema() throws IOException {

@@ -26,7 +26,8 @@ class VerifierTest {
       compute d = c / b as % = 20.9632 %
       compute e = c > b = no
       infer c,d : Net sales rose by 1,715 USD million or 21 % from 2022 to 2023.
-      conclude d = 20.9632 % ; stance positive ; flags none""";
+      conclude d = 20.9632 % ; stance positive ; flags none\
+      """;
 
   private final Verifier verifier = new Verifier();
 
@@ -64,6 +65,11 @@ class VerifierTest {
         "9,896 USD million @ s7; NO_BASIS; The evidence has no s7.",
         "5 @ r1c0; UNSUPPORTED_FIGURE; \"r1c0 holds no figure, the step says 5.\"",
         "9896 USD million @ r1c1; GROUNDED; r1c1 holds 9896 USD million.",
+        "Net sales|2023 : 9896 USD million @ r1c1; GROUNDED; r1c1 holds 9896 USD million.",
+        "Net sales|2022 : 9896 USD million @ r1c1; NO_BASIS;"
+            + "\"r1c1 is Net sales|2023, the step says Net sales|2022.\"",
+        "Shares : 2.5 million shares @ s0; NO_BASIS;"
+            + "\"s0 has no label, the step says Shares.\"",
       })
   void aCitationIsHeldAgainstItsPlace(String cited, Verdict.Kind kind, String reason)
       throws Exception {
@@ -143,7 +149,8 @@ class VerifierTest {
             """
             cite a = 9,869 USD million @ r1c1
             cite b = 8,181 USD million @ r1c2
-            compute c = a - b = 1,688 USD million""");
+            compute c = a - b = 1,688 USD million\
+            """);
     assertEquals(
         List.of(UNSUPPORTED_FIGURE, GROUNDED, RECOMPUTED),
         verifier.verify(Samples.earnings(), chain).stream().map(Verdict::kind).toList());
@@ -169,7 +176,8 @@ class VerifierTest {
         compute c = a / b = 1.20963
         compute d = c - 1 as % = 20.963 %
         compute e = z + 1 = 5
-        conclude d = 20.963 % ; stance positive ; flags none""",
+        conclude d = 20.963 % ; stance positive ; flags none\
+        """,
         corrected);
     List<Verdict> verdicts = verifier.verify(Samples.earnings(), Chain.parse(corrected));
     assertEquals(NO_BASIS, verdicts.get(4).kind());
@@ -191,7 +199,8 @@ class VerifierTest {
 
             cite a = 8,181 USD million @ r1c2
             conclude a = 9,896 USD million ; stance neutral ; flags none
-            compute c = a * 2 = 19,792 USD million""");
+            compute c = a * 2 = 19,792 USD million\
+            """);
     assertEquals(List.of(1, 2, 4, 5, 6), lines.stream().map(Verifier.Line::line).toList());
     assertEquals(
         List.of(NO_BASIS, GROUNDED, NO_BASIS, GROUNDED, NO_BASIS),
