@@ -30,8 +30,12 @@ import org.junit.jupiter.api.io.TempDir;
 class ReplayTest {
 
   private static final Duration LONG = Duration.ofSeconds(60);
+
   // Hot, so that the chain has several steps and another seed writes another.
-  private static final Sampler DRAWN = drawn(13);
+  /** Two samplers that draw chains of several lines from random weights. */
+  private static Sampler drawn;
+
+  private static Sampler other;
 
   private static final Evidence EVIDENCE =
       new Evidence(
@@ -48,7 +52,7 @@ class ReplayTest {
   private static Replay replay;
 
   @BeforeAll
-  static void load() throws IOException {
+  static void load() throws IOException, InterruptedException {
     SmallRyeConfigBuilder builder =
         new SmallRyeConfigBuilder().addDiscoveredConverters().withMapping(ModelConfig.class);
     Map.of(
@@ -60,6 +64,8 @@ class ReplayTest {
         .forEach(builder::withDefaultValue);
     serving = new ServingModel(builder.build().getConfigMapping(ModelConfig.class));
     replay = new Replay(serving);
+    drawn = drawn(1);
+    other = drawn(1000);
   }
 
   @AfterAll
@@ -69,7 +75,7 @@ class ReplayTest {
 
   @Test
   void aDrawnChainComesOutIdenticalFromItsSeed() throws Exception {
-    Recorded recorded = write(DRAWN, null, null, null);
+    Recorded recorded = write(drawn, null, null, null);
     Comparison again = replay.of(recorded, LONG);
     assertThat(again.identical()).as(again.toString()).isTrue();
     assertThat(again.tokens()).isEqualTo(recorded.lineage().generatedTokens());
@@ -78,8 +84,8 @@ class ReplayTest {
 
   @Test
   void anotherSeedIsSeen() throws Exception {
-    Recorded recorded = write(DRAWN, null, null, null);
-    Lineage other = lineage(recorded.lineage(), drawn(12));
+    Recorded recorded = write(drawn, null, null, null);
+    Lineage other = lineage(recorded.lineage(), ReplayTest.other);
     Comparison again = replay.of(new Recorded(EVIDENCE, recorded.chain(), other, null), LONG);
     assertThat(again.identical()).isFalse();
     assertThat(again.recorded()).isNotEqualTo(again.replayed());
@@ -87,12 +93,12 @@ class ReplayTest {
 
   @Test
   void theFirstTokenThatDiffersIsNamed() throws Exception {
-    Recorded recorded = write(DRAWN, null, null, null);
+    Recorded recorded = write(drawn, null, null, null);
     assertThat(recorded.chain().lines().count()).isGreaterThan(2);
     int at = recorded.chain().indexOf('\n') + 3;
     String altered = recorded.chain().substring(0, at) + "#" + recorded.chain().substring(at + 1);
     Comparison again = replay.of(new Recorded(EVIDENCE, altered, recorded.lineage(), null), LONG);
-    Generation written = generate(DRAWN);
+    Generation written = generate(drawn);
     int before = again.divergedAt() - 1;
     String kept = serving.reasoner().tokenizer().decode(Arrays.copyOf(written.tokens(), before));
     assertThat(altered).startsWith(kept);
@@ -116,7 +122,7 @@ class ReplayTest {
   void anAdapterThatNoLongerServesIsLoadedForIt() throws Exception {
     Path files = adapter("one", 1);
     serving.swap(files, "one");
-    Recorded recorded = write(DRAWN, "one", serving.current().orElseThrow().hash(), files);
+    Recorded recorded = write(drawn, "one", serving.current().orElseThrow().hash(), files);
     serving.clear();
     assertThat(replay.of(recorded, LONG).identical()).isTrue();
     Recorded lost = new Recorded(EVIDENCE, recorded.chain(), recorded.lineage(), null);
@@ -134,7 +140,7 @@ class ReplayTest {
   void whatServesNowIsNotNeededTwice() throws Exception {
     serving.swap(adapter("now", 3), "now");
     try {
-      Recorded recorded = write(DRAWN, "now", serving.current().orElseThrow().hash(), null);
+      Recorded recorded = write(drawn, "now", serving.current().orElseThrow().hash(), null);
       assertThat(replay.of(recorded, LONG).identical()).isTrue();
     } finally {
       serving.clear();
@@ -169,8 +175,14 @@ class ReplayTest {
         .isInstanceOf(TimeoutException.class);
   }
 
-  private static Sampler drawn(long seed) {
-    return new Sampler(8, 0, 1, seed);
+  private static Sampler drawn(long from) throws InterruptedException {
+    for (long seed = from; seed < from + 200; seed++) {
+      Sampler sampler = new Sampler(8, 0, 1, seed);
+      if (generate(sampler).text().lines().count() > 2) {
+        return sampler;
+      }
+    }
+    throw new IllegalStateException("no seed draws a chain of several lines");
   }
 
   private static Path adapter(String id, long seed) {

@@ -14,6 +14,7 @@ import dev.reckoner.improve.ValidatedChain.Use;
 import dev.reckoner.reasoning.Chain;
 import dev.reckoner.reasoning.ChainSyntaxException;
 import dev.reckoner.reasoning.Evidence;
+import dev.reckoner.reasoning.Figures;
 import dev.reckoner.reasoning.PromptFormat;
 import java.io.IOException;
 import java.math.BigDecimal;
@@ -32,14 +33,16 @@ class DatasetBuilderTest {
       cite a = 120 USD million @ r1c1
       cite b = 100 USD million @ r1c2
       compute c = a - b = 20 USD million
-      conclude c = 20 USD million""";
+      conclude c = 20 USD million\
+      """;
 
   private static final String RIGHT =
       """
       cite a = 120 USD million @ r1c1
       cite b = 100 USD million @ r1c2
       compute c = (a - b) / b as % = 20 %
-      conclude c = 20 %""";
+      conclude c = 20 %\
+      """;
 
   private final DatasetBuilder builder = new DatasetBuilder();
 
@@ -51,7 +54,9 @@ class DatasetBuilderTest {
     assertThat(sample.at("/messages/0/content").asText()).isEqualTo(PromptFormat.INSTRUCTION);
     assertThat(sample.at("/messages/1/content").asText())
         .isEqualTo(new PromptFormat().render(evidence(1)));
-    assertThat(sample.at("/messages/2/content").asText()).isEqualTo(RIGHT);
+    assertThat(sample.at("/messages/2/content").asText())
+        .isEqualTo(Figures.of(evidence(1)).labelled(RIGHT))
+        .startsWith("cite a = Net sales|2023 : 120 USD million @ r1c1\n");
     JsonNode pair = lines(dataset, Dataset.PREFERENCES).getFirst();
     assertThat(pair.get("messages")).hasSize(2);
     assertThat(pair.get("prefix").asText().lines()).hasSize(2).allMatch(l -> l.startsWith("cite"));
