@@ -29,6 +29,8 @@ final class Packing {
           to[at + i] = a[from + i];
         }
       }
+    } else if (cs == 1 && h == 8) {
+      packTile8(a, off, rs, k, to, toOff);
     } else if (cs == 1 && h == 1) {
       System.arraycopy(a, off, to, toOff, k);
     } else {
@@ -41,6 +43,28 @@ final class Packing {
           at += h;
         }
       }
+    }
+  }
+
+  /** Eight rows at once: eight streams are read, whole lines are written. */
+  private static void packTile8(float[] a, int off, int rs, int k, float[] to, int toOff) {
+    int r1 = off + rs;
+    int r2 = off + 2 * rs;
+    int r3 = off + 3 * rs;
+    int r4 = off + 4 * rs;
+    int r5 = off + 5 * rs;
+    int r6 = off + 6 * rs;
+    int r7 = off + 7 * rs;
+    for (int p = 0; p < k; p++) {
+      int at = toOff + 8 * p;
+      to[at] = a[off + p];
+      to[at + 1] = a[r1 + p];
+      to[at + 2] = a[r2 + p];
+      to[at + 3] = a[r3 + p];
+      to[at + 4] = a[r4 + p];
+      to[at + 5] = a[r5 + p];
+      to[at + 6] = a[r6 + p];
+      to[at + 7] = a[r7 + p];
     }
   }
 
