@@ -153,8 +153,12 @@ public class ReviewQueue {
     QueueCursor forward = QueueCursor.of(after);
     QueueCursor back = forward == null ? QueueCursor.of(before) : null;
     QueueCursor from = forward == null ? back : forward;
-    return jdbi.withHandle(
+    return jdbi.inTransaction(
         handle -> {
+          if (filter.search() != null) {
+            // How to search depends on what for: a plan for anything reads all that the index has.
+            handle.execute("set local plan_cache_mode = force_custom_plan");
+          }
           int most = filter.search() == null ? MOST_COUNTED : MOST_FOUND;
           List<UUID> sources = planting.sourcesInUse(handle, viewer);
           // One row more than fits says whether there is another page.
