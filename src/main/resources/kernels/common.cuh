@@ -108,3 +108,44 @@ __device__ __forceinline__ float gelu(float x, float *slope) {
   *slope = 0.5f * (1.f + t) + 0.5f * x * (1.f - t * t) * a * (1.f + 3.f * b * square);
   return __fmul_rn(__fmul_rn(0.5f, x), __fadd_rn(1.f, t));
 }
+
+
+// Adapters of one layer: consecutive rows of each.
+struct LowRankGroup {
+  const bf16 *a;
+  const bf16 *b[3];
+  float scale;
+  int parts, fromRow, toRow, ranks;
+  int fromColumn[3], toColumn[3], fromRank[3], toRank[3];
+  int unused;
+};
+
+// scale * u . B[n], u being all ranks of the row.
+__device__ __forceinline__ float expand(const LowRankGroup &group, const float *u, int n) {
+  for (int p = 0; p < group.parts; p++) {
+    if (n < group.fromColumn[p] || n >= group.toColumn[p]) continue;
+    int rank = group.toRank[p] - group.fromRank[p];
+    const bf16 *b = group.b[p] + (i64)(n - group.fromColumn[p]) * rank;
+    const float *v = u + group.fromRank[p];
+    float sum = 0.f;
+    int eights = rank % 8 == 0 ? rank : 0;
+    for (int r = 0; r < eights; r += 8) {
+      float w[8];
+      load(b + r, w);
+#pragma unroll
+      for (int i = 0; i < 8; i++) sum = fmaf(v[r + i], w[i], sum);
+    }
+    for (int r = eights; r < rank; r++) sum = fmaf(v[r], toFloat(b[r]), sum);
+    return group.scale * sum;
+  }
+  return 0.f;
+}
+
+// The kernels of a step follow one another closely: one may start while the one before it still
+// runs, and must not touch what that one writes before `awaitPrevious`.
+__device__ __forceinline__ void letNextStart() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}
+__device__ __forceinline__ void awaitPrevious() {
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+}

@@ -414,65 +414,6 @@ __device__ void qkNormRopeGradientOf(const bf16 *dq, int dqs, const bf16 *dk, in
   }
 }
 
-struct Cache {
-  bf16 *k, *v;
-  i64 layerStride;
-};
-
-// The same, and keys and values go to their caches: heads of q, of k, of v. A row is int4 {row, 1,
-// position, segment}.
-template <int W>
-__device__ void qkNormRopeAppendOf(const bf16 *qkv, int stride, const float *qw, const float *kw,
-                                   float eps, const int4 *places, const float *rope,
-                                   const Cache *caches, int layer, bf16 *q, int qs, int rows,
-                                   int heads, int kvHeads, int dim) {
-  int all = heads + 2 * kvHeads, half = dim >> 1, lane = threadIdx.x & 31;
-  int item = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5);
-  if (item >= rows * all) return;
-  int4 place = places[item / all];
-  int h = item % all;
-  const bf16 *x = qkv + (i64)place.x * stride + (i64)h * dim;
-  bf16 *out = q + (i64)place.x * qs + h * dim;
-  if (h >= heads) {
-    Cache c = caches[place.w];
-    int kvHead = h - heads < kvHeads ? h - heads : h - heads - kvHeads;
-    out = (h < heads + kvHeads ? c.k : c.v) + layer * c.layerStride +
-          (i64)place.z * kvHeads * dim + kvHead * dim;
-  }
-  if (h >= heads + kvHeads) {
-    for (int i = lane; i < dim; i += 32) out[i] = x[i];
-    return;
-  }
-  const float *w = h < heads ? qw : kw;
-  const float *cosine = rope + (i64)place.z * dim, *sine = cosine + half;
-  float sum = 0.f;
-  for (int i = lane * W; i < half; i += 32 * W) {
-    float a[W], b[W];
-    load(x + i, a);
-    load(x + i + half, b);
-#pragma unroll
-    for (int j = 0; j < W; j++) sum += a[j] * a[j] + b[j] * b[j];
-  }
-  float r = rsqrtf(warpSum(sum) / dim + eps);
-  for (int i = lane * W; i < half; i += 32 * W) {
-    float a[W], b[W], wa[W], wb[W], co[W], si[W];
-    load(x + i, a);
-    load(x + i + half, b);
-    load(w + i, wa);
-    load(w + i + half, wb);
-    load(cosine + i, co);
-    load(sine + i, si);
-#pragma unroll
-    for (int j = 0; j < W; j++) {
-      float na = a[j] * r * (1.f + wa[j]), nb = b[j] * r * (1.f + wb[j]);
-      a[j] = na * co[j] - nb * si[j];
-      b[j] = nb * co[j] + na * si[j];
-    }
-    store(out + i, a);
-    store(out + i + half, b);
-  }
-}
-
 #define QK_NORM_ROPE(W)                                                                         \
   extern "C" __global__ void qk_norm_rope_##W(                                                  \
       const bf16 *qkv, int stride, const float *qw, const float *kw, float eps,                 \
@@ -480,13 +421,6 @@ __device__ void qkNormRopeAppendOf(const bf16 *qkv, int stride, const float *qw,
       int rows, int heads, int kvHeads, int dim) {                                              \
     qkNormRopeOf<W>(qkv, stride, qw, kw, eps, positions, rope, q, qs, k, ks, rstd, rows, heads, \
                     kvHeads, dim);                                                              \
-  }                                                                                             \
-  extern "C" __global__ void qk_norm_rope_append_##W(                                           \
-      const bf16 *qkv, int stride, const float *qw, const float *kw, float eps,                 \
-      const int4 *places, const float *rope, const Cache *caches, int layer, bf16 *q, int qs,   \
-      int rows, int heads, int kvHeads, int dim) {                                              \
-    qkNormRopeAppendOf<W>(qkv, stride, qw, kw, eps, places, rope, caches, layer, q, qs, rows,   \
-                          heads, kvHeads, dim);                                                 \
   }                                                                                             \
   extern "C" __global__ void qk_norm_rope_gradient_##W(                                         \
       const bf16 *dq, int dqs, const bf16 *dk, int dks, const bf16 *qkv, int stride,            \

@@ -84,8 +84,10 @@ final class BenchInference {
             caches.forEach(cache -> cache.truncate(context));
             long began = System.nanoTime();
             for (int step = 0; step < STEPS; step++) {
-              model.forward(
-                  caches.stream().map(cache -> Segment.of(cache, new int[] {5}, null)).toList());
+              model.answer(
+                  caches.stream()
+                      .map(cache -> Segment.greedy(cache, new int[] {5}, null))
+                      .toList());
             }
             return (System.nanoTime() - began) / 1e9;
           },

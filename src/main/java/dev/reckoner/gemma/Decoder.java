@@ -2,13 +2,14 @@ package dev.reckoner.gemma;
 
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.CacheBatch;
+import dev.reckoner.tensor.DecoderStack;
 import dev.reckoner.tensor.Indices;
 import dev.reckoner.tensor.KeyValues;
 import dev.reckoner.tensor.LowRank;
 import dev.reckoner.tensor.LowRankRows;
-import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -17,11 +18,20 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Steps in which every segment adds one token, on a backend that repeats steps: inputs and results
- * of each kind of step stay where they are.
+ * Steps in which every segment adds one token, on a backend that decodes: inputs and results of
+ * each kind of step stay where they are. Of the logits only what was asked for is read back.
  */
 final class Decoder implements AutoCloseable {
   private static final int MOST_KINDS = 24;
+
+  /** Candidates up to which, if they are few, their logits alone are computed. */
+  private static final int LISTED = 1024;
+
+  /** Nats below the most likely token down to which {@link Answer.Likely} goes. */
+  private static final float REACH = 40;
+
+  /** The most tokens of an {@link Answer.Likely}; of more, all logits are read. */
+  private static final int MOST_LIKELY = 4096;
 
   /**
    * The adapters of consecutive rows, by identity, as adapters have it; and whether the step goes
@@ -32,22 +42,21 @@ final class Decoder implements AutoCloseable {
   /**
    * @param h hidden states behind the final norm
    * @param logits null where the step ends before the head; picks likewise
-   * @param adapters for each layer, those of each site; sites without any are missing
    */
   private record Step(
-      Indices ids,
-      Indices positions,
-      CacheBatch batch,
-      Tensor h,
-      Tensor logits,
-      Tensor picks,
-      List<Map<Site, LowRankRows>> adapters)
+      Indices ids, CacheBatch batch, Tensor h, Tensor logits, Tensor picks, DecoderStack stack)
       implements AutoCloseable {
     @Override
     public void close() {
-      adapters.forEach(sites -> sites.values().forEach(LowRankRows::close));
+      for (DecoderStack.Layer layer : stack.layers()) {
+        DecoderStack.Adapters a = layer.adapters();
+        for (LowRankRows rows : Arrays.asList(a.qkv(), a.o(), a.gateUp(), a.down())) {
+          if (rows != null) {
+            rows.close();
+          }
+        }
+      }
       ids.close();
-      positions.close();
       batch.close();
       h.close();
       if (logits != null) {
@@ -61,6 +70,9 @@ final class Decoder implements AutoCloseable {
   private final GemmaConfig config;
   private final Backend backend;
   private final Map<Kind, Step> steps = new LinkedHashMap<>(16, 0.75f, true);
+  private int most = -1;
+  private int[] masked;
+  private Indices mask;
 
   Decoder(Gemma3 model) {
     this.model = model;
@@ -68,29 +80,193 @@ final class Decoder implements AutoCloseable {
     backend = model.backend();
   }
 
-  /** Whether all segments add one token. */
-  static boolean takes(List<Segment> segments) {
-    return !segments.isEmpty() && segments.stream().allMatch(s -> s.tokens().length == 1);
+  /** Whether the backend has steps of one token for this model. */
+  boolean works() {
+    if (most < 0) {
+      most = backend.mostDecoded(stack(List.of()));
+    }
+    return most > 0;
   }
 
-  /** Whether all segments want all logits. */
-  static boolean wantsAll(List<Segment> segments) {
-    return segments.stream().allMatch(s -> s.logits() == 1 && s.candidates() == null);
+  /**
+   * @param segments of one token each
+   */
+  List<Answer> answer(List<Segment> segments) {
+    if (segments.size() <= most) {
+      InferencePlan plan = InferencePlan.of(segments);
+      return plan.inCallersOrder(new Questions(plan).answers(false));
+    }
+    List<Answer> answers = new ArrayList<>();
+    for (int from = 0; from < segments.size(); from += most) {
+      InferencePlan plan =
+          InferencePlan.of(segments.subList(from, Math.min(segments.size(), from + most)));
+      // The next part may write where this one's logits are.
+      answers.addAll(plan.inCallersOrder(new Questions(plan).answers(true)));
+    }
+    return answers;
   }
 
-  /** Hidden states behind the final norm, {@code [segments, hidden]}; not to be closed. */
-  Tensor hidden(InferencePlan plan) {
-    return run(plan, false).h();
+  private boolean listed(Segment s) {
+    return s.logits() == 1
+        && s.candidates() != null
+        && s.candidates().length <= Math.min(LISTED, config.vocabulary() / 4);
   }
 
-  /** The step's logits, {@code [segments, vocabulary]} in packed order; not to be closed. */
-  Tensor logits(InferencePlan plan) {
-    return run(plan, true).logits();
+  /** What the segments of one step ask, in packed order: a row each. */
+  private final class Questions {
+    private final List<Segment> segments;
+    private final int rows;
+    private final Step step;
+
+    Questions(InferencePlan plan) {
+      segments = plan.segments();
+      rows = segments.size();
+      step = run(plan, segments.stream().anyMatch(s -> s.logits() == 1 && !listed(s)));
+    }
+
+    List<Answer> answers(boolean whole) {
+      Answer[] answers = new Answer[rows];
+      Arrays.fill(answers, new Answer.None());
+      ofLists(answers);
+      if (step.logits() != null) {
+        float[] picks = null;
+        for (int r = 0; r < rows; r++) {
+          Segment s = segments.get(r);
+          if (s.logits() == 0 || listed(s)) {
+            continue;
+          }
+          if (s.wanted() == Segment.Wanted.LOGITS || (whole && s.candidates() == null)) {
+            answers[r] = Answer.of(s, new float[][] {among(s, logits(r))});
+          } else if (s.candidates() != null) {
+            answers[r] = ofMask(s, r);
+          } else {
+            picks = picks == null ? read(step.picks()) : picks;
+            answers[r] =
+                s.wanted() == Segment.Wanted.LIKELY
+                    ? likely(r, picks[2 * r + 1])
+                    : new Answer.MostLikely((int) picks[2 * r], picks[2 * r + 1]);
+          }
+        }
+      }
+      return Arrays.asList(answers);
+    }
+
+    /** Segments with few candidates: their logits alone, side by side. */
+    private void ofLists(Answer[] answers) {
+      int[] starts = new int[rows + 1];
+      for (int r = 0; r < rows; r++) {
+        Segment s = segments.get(r);
+        starts[r + 1] = starts[r] + (listed(s) ? s.candidates().length : 0);
+      }
+      if (starts[rows] == 0) {
+        return;
+      }
+      int[] all = new int[starts[rows]];
+      for (int r = 0; r < rows; r++) {
+        if (starts[r + 1] > starts[r]) {
+          int[] own = segments.get(r).candidates();
+          System.arraycopy(own, 0, all, starts[r], own.length);
+        }
+      }
+      try (Indices ids = backend.indices(all);
+          Indices from = backend.indices(starts);
+          Tensor scores = backend.activations(rows, all.length);
+          Tensor picks = backend.floats(rows, 2)) {
+        backend.linearRows(model.parts().embedding(), ids, step.h(), scores);
+        backend.mostLikelyAmong(scores, from, picks);
+        float[] picked = null;
+        for (int r = 0; r < rows; r++) {
+          if (starts[r + 1] == starts[r]) {
+            continue;
+          }
+          if (segments.get(r).wanted() == Segment.Wanted.LOGITS) {
+            float[] own = read(scores.rows(r, r + 1).columns(starts[r], starts[r + 1]));
+            answers[r] = new Answer.Logits(new float[][] {own});
+          } else {
+            picked = picked == null ? read(picks) : picked;
+            answers[r] = new Answer.MostLikely((int) picked[2 * r], picked[2 * r + 1]);
+          }
+        }
+      }
+    }
+
+    /** The most likely of many candidates. */
+    private Answer ofMask(Segment s, int row) {
+      try (Tensor picks = backend.floats(1, 2)) {
+        backend.mostLikely(step.logits().rows(row, row + 1), mask(s.candidates()), picks);
+        float[] pick = read(picks);
+        return new Answer.MostLikely(Arrays.binarySearch(s.candidates(), (int) pick[0]), pick[1]);
+      }
+    }
+
+    private Answer likely(int row, float logProbability) {
+      Tensor logits = step.logits().rows(row, row + 1);
+      try (Tensor found = backend.floats(1, 2 + 2 * MOST_LIKELY)) {
+        backend.likely(logits, step.picks().rows(row, row + 1), REACH, found);
+        float[] values = read(found);
+        int n = (int) values[0];
+        if (n > MOST_LIKELY || !Float.isFinite(logProbability)) {
+          return Answer.Likely.of(logits(row));
+        }
+        long[] order = new long[n];
+        for (int i = 0; i < n; i++) {
+          order[i] =
+              (long) Float.floatToRawIntBits(values[2 + 2 * i]) << 32
+                  | Float.floatToRawIntBits(values[3 + 2 * i]) & 0xffffffffL;
+        }
+        Arrays.sort(order);
+        int[] ids = new int[n];
+        float[] scores = new float[n];
+        for (int i = 0; i < n; i++) {
+          ids[i] = (int) (order[i] >>> 32);
+          scores[i] = Float.intBitsToFloat((int) order[i]);
+        }
+        return new Answer.Likely(ids, scores, values[1], () -> logits(row));
+      }
+    }
+
+    private static float[] among(Segment s, float[] all) {
+      if (s.candidates() == null) {
+        return all;
+      }
+      float[] own = new float[s.candidates().length];
+      for (int i = 0; i < own.length; i++) {
+        own[i] = all[s.candidates()[i]];
+      }
+      return own;
+    }
+
+    private float[] logits(int row) {
+      return read(step.logits().rows(row, row + 1));
+    }
+
+    private float[] read(Tensor t) {
+      float[] values = new float[Math.toIntExact(t.size())];
+      backend.download(t, values);
+      return values;
+    }
   }
 
-  /** The step's most likely tokens, fp32 {@code [segments, 2]}; not to be closed. */
-  Tensor picks(InferencePlan plan) {
-    return run(plan, true).picks();
+  /** A bit for each token; a list comes again and again, so the last one's is kept. */
+  private Indices mask(int[] candidates) {
+    if (masked != candidates) {
+      int[] bits = new int[(config.vocabulary() + 31) / 32];
+      for (int id : candidates) {
+        bits[id >> 5] |= 1 << id;
+      }
+      closeMask();
+      mask = backend.indices(bits);
+      masked = candidates;
+    }
+    return mask;
+  }
+
+  private void closeMask() {
+    if (mask != null) {
+      mask.close();
+      mask = null;
+      masked = null;
+    }
   }
 
   private Step run(InferencePlan plan, boolean logits) {
@@ -103,54 +279,84 @@ final class Decoder implements AutoCloseable {
       step =
           new Step(
               backend.indices(plan.tokens()),
-              backend.indices(plan.positions()),
               backend.batch(caches, plan.starts(), plan.past()),
               backend.activations(t, config.hidden()),
               logits ? backend.activations(t, config.vocabulary()) : null,
               logits ? backend.floats(t, 2) : null,
-              adapters(plan));
+              stack(plan.groups()));
       steps.put(kind, step);
     } else {
       backend.assign(step.ids(), plan.tokens());
-      backend.assign(step.positions(), plan.positions());
       backend.assign(step.batch(), caches, plan.past());
     }
     Step chosen = step;
-    backend.repeat(kind, () -> operations(plan, chosen));
+    backend.repeat(kind, () -> operations(chosen));
     plan.segments().forEach(s -> s.cache().appended(1));
     return step;
   }
 
-  private List<Map<Site, LowRankRows>> adapters(InferencePlan plan) {
-    List<Map<Site, LowRankRows>> layers = new ArrayList<>();
-    List<InferencePlan.Group> groups = plan.groups();
+  private void operations(Step step) {
+    backend.decode(step.stack(), step.ids(), step.batch(), step.h());
+    if (step.logits() != null) {
+      backend.linear(model.parts().embedding(), step.h(), 1, 0, step.logits());
+      backend.mostLikely(step.logits(), null, step.picks());
+    }
+  }
+
+  private DecoderStack stack(List<InferencePlan.Group> groups) {
     int[] starts = new int[groups.size() + 1];
     for (int g = 0; g < groups.size(); g++) {
       starts[g + 1] = groups.get(g).to();
     }
+    List<DecoderStack.Layer> layers = new ArrayList<>();
     for (int l = 0; l < config.layers(); l++) {
-      Map<Site, LowRankRows> sites = new EnumMap<>(Site.class);
-      for (Site site : Site.values()) {
-        List<LowRank> adapters = new ArrayList<>();
-        for (InferencePlan.Group group : groups) {
-          LoraAdapter.SiteAdapter at = group.adapter() == null ? null : group.adapter().at(l, site);
-          adapters.add(at == null ? null : at.lowRank(group.adapter().spec().scale()));
-        }
-        if (adapters.stream().anyMatch(Objects::nonNull)) {
-          sites.put(site, backend.lowRankRows(adapters, starts));
-        }
-      }
-      layers.add(sites);
+      layers.add(layer(l, adapters(l, groups, starts)));
     }
-    return layers;
+    return new DecoderStack(
+        model.parts().embedding(),
+        config.embeddingScale(),
+        config.headDim(),
+        config.attentionScale(),
+        config.normEpsilon(),
+        layers,
+        model.parts().finalNorm());
   }
 
-  private void linear(Step step, Matrix w, int layer, Site site, Tensor x, Tensor y) {
-    backend.linear(w, x, 1, 0, y);
-    LowRankRows adapters = step.adapters().get(layer).get(site);
-    if (adapters != null) {
-      backend.addLowRank(adapters, x, y);
+  private Map<Site, LowRankRows> adapters(int l, List<InferencePlan.Group> groups, int[] starts) {
+    Map<Site, LowRankRows> sites = new EnumMap<>(Site.class);
+    for (Site site : Site.values()) {
+      List<LowRank> adapters = new ArrayList<>();
+      for (InferencePlan.Group group : groups) {
+        LoraAdapter.SiteAdapter at = group.adapter() == null ? null : group.adapter().at(l, site);
+        adapters.add(at == null ? null : at.lowRank(group.adapter().spec().scale()));
+      }
+      if (adapters.stream().anyMatch(Objects::nonNull)) {
+        sites.put(site, backend.lowRankRows(adapters, starts));
+      }
     }
+    return sites;
+  }
+
+  private DecoderStack.Layer layer(int l, Map<Site, LowRankRows> adapters) {
+    Layer w = model.parts().layers().get(l);
+    return new DecoderStack.Layer(
+        w.inputNorm(),
+        w.qkv(),
+        w.qNorm(),
+        w.kNorm(),
+        model.rope(l),
+        config.window(l),
+        w.o(),
+        w.postAttentionNorm(),
+        w.preFeedForwardNorm(),
+        w.gateUp(),
+        w.down(),
+        w.postFeedForwardNorm(),
+        new DecoderStack.Adapters(
+            adapters.get(Site.QKV),
+            adapters.get(Site.O),
+            adapters.get(Site.GATE_UP),
+            adapters.get(Site.DOWN)));
   }
 
   private void makeRoom() {
@@ -163,69 +369,6 @@ final class Decoder implements AutoCloseable {
     }
   }
 
-  private void operations(InferencePlan plan, Step step) {
-    ModelParts parts = model.parts();
-    int t = plan.tokens().length;
-    float eps = config.normEpsilon();
-    List<Tensor> made = new ArrayList<>();
-    Tensor x = keep(made, t, config.hidden());
-    Tensor h = step.h();
-    Tensor branch = keep(made, t, config.hidden());
-    Tensor qkv = keep(made, t, config.queryWidth() + 2 * config.keyWidth());
-    Tensor queries = keep(made, t, config.queryWidth());
-    Tensor attended = keep(made, t, config.queryWidth());
-    Tensor gateUp = keep(made, t, 2 * config.feedForward());
-    Tensor activated = keep(made, t, config.feedForward());
-    backend.embed(parts.embedding(), step.ids(), config.embeddingScale(), x);
-    backend.rmsNorm(x, parts.layers().getFirst().inputNorm(), eps, h, null);
-    for (int l = 0; l < config.layers(); l++) {
-      Layer w = parts.layers().get(l);
-      linear(step, w.qkv(), l, Site.QKV, h, qkv);
-      backend.qkNormRopeAppend(
-          qkv,
-          w.qNorm(),
-          w.kNorm(),
-          eps,
-          step.positions(),
-          model.rope(l),
-          step.batch(),
-          l,
-          queries);
-      backend.cachedAttention(
-          step.batch(),
-          l,
-          queries,
-          config.headDim(),
-          config.window(l),
-          config.attentionScale(),
-          attended);
-      linear(step, w.o(), l, Site.O, attended, branch);
-      backend.rmsNormAddNorm(
-          branch, w.postAttentionNorm(), eps, x, x, null, w.preFeedForwardNorm(), h, null);
-      if (step.adapters().get(l).get(Site.GATE_UP) == null) {
-        backend.linearGeglu(w.gateUp(), h, activated);
-      } else {
-        linear(step, w.gateUp(), l, Site.GATE_UP, h, gateUp);
-        backend.geglu(gateUp, activated);
-      }
-      linear(step, w.down(), l, Site.DOWN, activated, branch);
-      Tensor next =
-          l + 1 < config.layers() ? parts.layers().get(l + 1).inputNorm() : parts.finalNorm();
-      backend.rmsNormAddNorm(branch, w.postFeedForwardNorm(), eps, x, x, null, next, h, null);
-    }
-    if (step.logits() != null) {
-      backend.linear(parts.embedding(), h, 1, 0, step.logits());
-      backend.mostLikely(step.logits(), step.picks());
-    }
-    made.reversed().forEach(Tensor::close);
-  }
-
-  private Tensor keep(List<Tensor> made, int rows, int columns) {
-    Tensor t = backend.activations(rows, columns);
-    made.add(t);
-    return t;
-  }
-
   @Override
   public void close() {
     steps.forEach(
@@ -234,5 +377,6 @@ final class Decoder implements AutoCloseable {
           step.close();
         });
     steps.clear();
+    closeMask();
   }
 }

@@ -10,6 +10,7 @@ import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 
 /**
@@ -22,22 +23,6 @@ public final class Gemma3 implements AutoCloseable {
 
   /** Elements of an embedding that is served in 8 bits; that of the bundled model is not. */
   private static final long EIGHT_BIT_FROM = 32L << 20;
-
-  /** The most likely token, and the log of its probability. */
-  public record Pick(int token, float logProbability) {
-    /** Of equals, the lowest token. */
-    private static Pick of(float[] logits) {
-      int best = 0;
-      for (int i = 1; i < logits.length; i++) {
-        best = logits[i] > logits[best] ? i : best;
-      }
-      double sum = 0;
-      for (float logit : logits) {
-        sum += Math.exp(logit - logits[best]);
-      }
-      return new Pick(best, (float) -Math.log(sum));
-    }
-  }
 
   private final GemmaConfig config;
   private final Backend backend;
@@ -253,21 +238,56 @@ public final class Gemma3 implements AutoCloseable {
    * One inference step: every segment's tokens are appended to its cache, in one pass over the
    * weights. The result for a segment does not depend on the others.
    *
-   * @return for each segment its wanted logits, {@code [segment.logits()][vocabulary or
-   *     candidates]}
+   * @return for each segment its logits, {@code [segment.logits()][vocabulary or candidates]},
+   *     whatever it {@linkplain Segment#wanted wants}
    */
   public List<float[][]> forward(List<Segment> segments) {
-    InferencePlan plan = InferencePlan.of(segments);
-    if (backend.repeats() && Decoder.takes(segments)) {
-      if (!Decoder.wantsAll(segments)) {
-        return project(plan, decoder.hidden(plan), true);
-      }
-      List<float[][]> rows = new ArrayList<>();
-      for (float[] row : values(decoder.logits(plan))) {
-        rows.add(new float[][] {row});
-      }
-      return plan.inCallersOrder(rows);
+    List<float[][]> logits = new ArrayList<>();
+    List<Segment> plain =
+        segments.stream()
+            .map(s -> new Segment(s.cache(), s.tokens(), s.adapter(), s.logits(), s.candidates()))
+            .toList();
+    for (Answer answer : answer(plain)) {
+      logits.add(answer instanceof Answer.Logits(float[][] rows) ? rows : new float[0][]);
     }
+    return logits;
+  }
+
+  /**
+   * The same step; of logits only what the segments want need leave the device. Segments of one
+   * token may run apart from longer ones.
+   */
+  public List<Answer> answer(List<Segment> segments) {
+    List<Segment> single =
+        decoder.works()
+            ? segments.stream().filter(s -> s.tokens().length == 1).toList()
+            : List.of();
+    if (single.isEmpty()) {
+      return together(segments);
+    }
+    Iterator<Answer> ofSingle = decoder.answer(single).iterator();
+    if (single.size() == segments.size()) {
+      List<Answer> answers = new ArrayList<>();
+      ofSingle.forEachRemaining(answers::add);
+      return answers;
+    }
+    Iterator<Answer> ofOthers =
+        together(segments.stream().filter(s -> s.tokens().length > 1).toList()).iterator();
+    return segments.stream()
+        .map(s -> (s.tokens().length == 1 ? ofSingle : ofOthers).next())
+        .toList();
+  }
+
+  private List<Answer> together(List<Segment> segments) {
+    List<float[][]> logits = logits(InferencePlan.of(segments));
+    List<Answer> answers = new ArrayList<>();
+    for (int i = 0; i < segments.size(); i++) {
+      answers.add(Answer.of(segments.get(i), logits.get(i)));
+    }
+    return answers;
+  }
+
+  private List<float[][]> logits(InferencePlan plan) {
     try (Indices ids = backend.indices(plan.tokens());
         Indices positions = backend.indices(plan.positions());
         CacheBatch batch = backend.batch(plan.stores(), plan.starts(), plan.past())) {
@@ -277,30 +297,10 @@ public final class Gemma3 implements AutoCloseable {
         for (int l = 0; l < config.layers(); l++) {
           layer(l, plan, positions, batch, x);
         }
-        segments.forEach(s -> s.cache().appended(s.tokens().length));
-        return project(plan, x, false);
+        plan.segments().forEach(s -> s.cache().appended(s.tokens().length));
+        return project(plan, x);
       }
     }
-  }
-
-  /**
-   * One greedy step for segments of one token each, without candidates: as {@link #forward}, but
-   * only the most likely tokens leave the device.
-   */
-  public List<Pick> pick(List<Segment> segments) {
-    if (!Decoder.takes(segments) || !Decoder.wantsAll(segments)) {
-      throw new IllegalArgumentException("a greedy step takes one token a segment and all logits");
-    }
-    List<Pick> picks = new ArrayList<>();
-    if (!backend.repeats()) {
-      forward(segments).forEach(logits -> picks.add(Pick.of(logits[0])));
-      return picks;
-    }
-    InferencePlan plan = InferencePlan.of(segments);
-    for (float[] row : values(decoder.picks(plan))) {
-      picks.add(new Pick((int) row[0], row[1]));
-    }
-    return plan.inCallersOrder(picks);
   }
 
   /** One decoder layer in place on the residual stream x {@code [T, hidden]}. */
@@ -342,8 +342,8 @@ public final class Gemma3 implements AutoCloseable {
     }
   }
 
-  /** Final norm (unless done) and head, for the wanted rows alone. */
-  private List<float[][]> project(InferencePlan plan, Tensor x, boolean normed) {
+  /** Final norm and head, for the wanted rows alone. */
+  private List<float[][]> project(InferencePlan plan, Tensor x) {
     int rows = plan.logitRows().length;
     List<float[][]> logits = new ArrayList<>();
     if (rows == 0) {
@@ -354,11 +354,7 @@ public final class Gemma3 implements AutoCloseable {
         Tensor last = backend.activations(rows, config.hidden());
         Tensor h = backend.activations(rows, config.hidden())) {
       backend.gatherRows(x, wanted, last);
-      if (normed) {
-        backend.copy(last, h);
-      } else {
-        backend.rmsNorm(last, parts.finalNorm(), config.normEpsilon(), h, null);
-      }
+      backend.rmsNorm(last, parts.finalNorm(), config.normEpsilon(), h, null);
       int row = 0;
       List<Segment> segments = plan.segments();
       for (int s = 0; s < segments.size(); ) {

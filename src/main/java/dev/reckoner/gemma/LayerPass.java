@@ -204,7 +204,26 @@ final class LayerPass implements AutoCloseable {
 
   private void feedForwardGradient(Tensor wideBranch, Tensor dBranch, Tensor wideH, Tensor dh) {
     int t = x.rows();
+    boolean joint =
+        gateUpLora != null
+            && downLora != null
+            && gateUpLora.dropsNothing()
+            && activated == null
+            && gradients.gateUp() == null;
     try (Tensor dGateUp = backend.activations(t, 2 * config.feedForward())) {
+      if (joint) {
+        try (Tensor dActivated = backend.activations(t, config.feedForward())) {
+          Tensor du = behind(wideBranch, downLora);
+          inputGradient(w.down(), downLora, dBranch, du, dActivated);
+          Tensor u = behind(h2, gateUpLora);
+          gateUpLora.gegluGradient(downLora, dActivated, gateUp, dGateUp, u, du);
+          downLora.bGradient(behind(downOut, downLora), dBranch);
+        }
+        Tensor du = behind(wideH, gateUpLora);
+        inputGradient(w.gateUp(), gateUpLora, dGateUp, du, dh);
+        gateUpLora.aGradient(h2.columns(0, config.hidden()), du);
+        return;
+      }
       try (Tensor dActivated = backend.activations(t, config.feedForward());
           Tensor again = activated == null ? backend.activations(t, config.feedForward()) : null) {
         Tensor du = behind(wideBranch, downLora);

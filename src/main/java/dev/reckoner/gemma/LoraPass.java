@@ -4,6 +4,7 @@ import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.LowRank;
 import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Tensor;
+import java.util.List;
 
 /** Forward and backward of one fused layer and its adapter in training. */
 final class LoraPass {
@@ -77,9 +78,36 @@ final class LoraPass {
     }
   }
 
+  /** Whether the layer's input goes into A as it is. */
+  boolean dropsNothing() {
+    return dropout == 0;
+  }
+
+  /**
+   * Backward of GeGLU between this layer, gate|up, and {@code down}; accumulates dB of this one and
+   * dA of that one, neither of which drops anything.
+   */
+  void gegluGradient(
+      LoraPass down, Tensor dOut, Tensor gateUp, Tensor dGateUp, Tensor u, Tensor downDu) {
+    backend.adaptedGegluGradient(
+        dOut, gateUp, dGateUp, lowRank, u, bGradients(), downDu, adapter.aGradient(down.site));
+  }
+
+  private List<Tensor> bGradients() {
+    return site.parts().stream().map(adapter::bGradient).toList();
+  }
+
   /** Accumulates dA and dB. */
   void weightGradient(Tensor x, Tensor u, Tensor dy, Tensor du) {
-    backend.lowRankGradient(lowRank, dy, u, site.parts().stream().map(adapter::bGradient).toList());
+    bGradient(u, dy);
+    aGradient(x, du);
+  }
+
+  void bGradient(Tensor u, Tensor dy) {
+    backend.lowRankGradient(lowRank, dy, u, bGradients());
+  }
+
+  void aGradient(Tensor x, Tensor du) {
     try (Tensor dropped = dropped(x)) {
       backend.linearWeightGradient(du, dropped == null ? x : dropped, 1, adapter.aGradient(site));
     }

@@ -1,5 +1,6 @@
 package dev.reckoner.inference;
 
+import dev.reckoner.gemma.Answer;
 import dev.reckoner.gemma.KvCache;
 import dev.reckoner.gemma.Segment;
 import java.time.Duration;
@@ -70,8 +71,9 @@ final class ActiveSequence {
   }
 
   /**
-   * The next {@code n} tokens for the cache. Logits are wanted behind the last one there is; only
-   * those of the allowed tokens where these are few.
+   * The next {@code n} tokens for the cache. Behind the last one there is stands a question: which
+   * allowed token is the most likely, or what are their logits; where the allowed ones are too many
+   * to list, which tokens are likely at all.
    */
   Segment segment(int n) {
     int from = cache.length();
@@ -87,25 +89,56 @@ final class ActiveSequence {
       System.arraycopy(written, 0, tokens, prompt.length - from, from + n - prompt.length);
     }
     boolean last = n == pending();
-    int[] rows = last && request.constraint() != null ? transcript.allowed() : null;
-    return new Segment(cache, tokens, request.adapter(), last ? 1 : 0, rows);
+    if (!last) {
+      return new Segment(cache, tokens, request.adapter(), 0, null);
+    }
+    int[] allowed = transcript.allowed();
+    Segment.Wanted wanted =
+        allowed == null
+            ? Segment.Wanted.LIKELY
+            : request.sampler().greedy() ? Segment.Wanted.MOST_LIKELY : Segment.Wanted.LOGITS;
+    return new Segment(cache, tokens, request.adapter(), 1, allowed, wanted);
   }
 
   /**
    * Picks the next token.
    *
-   * @param logits of the allowed tokens, or of the whole vocabulary
    * @return why the generation ended, or {@code null} where it goes on
    */
-  FinishReason pick(float[] logits) {
-    requireFinite(logits);
-    Candidates candidates = transcript.candidates(logits);
+  FinishReason pick(Answer answer) {
+    return switch (answer) {
+      case Answer.None() -> throw new IllegalStateException("nothing was asked");
+      case Answer.MostLikely(int index, double logProbability) -> {
+        requireFinite((float) logProbability);
+        int[] allowed = transcript.allowed();
+        yield pick(allowed[index], logProbability, allowed.length);
+      }
+      case Answer.Logits(float[][] rows) -> {
+        requireFinite(rows[0]);
+        yield pick(transcript.candidates(rows[0]));
+      }
+      case Answer.Likely likely -> {
+        requireFinite(likely.logits());
+        Candidates some = transcript.candidates(likely.ids(), likely.logits(), likely.floor());
+        if (some == null) {
+          float[] all = likely.all().get();
+          requireFinite(all);
+          some = transcript.candidates(all);
+        }
+        yield pick(some);
+      }
+    };
+  }
+
+  private FinishReason pick(Candidates candidates) {
     int n = candidates.ids().length;
     int picked = request.sampler().pick(candidates.logits(), n, random);
-    int token = candidates.ids()[picked];
-    choices.add(
-        new Choice(
-            token, transcript.length(), Sampler.logProbability(candidates.logits(), n, picked), n));
+    return pick(
+        candidates.ids()[picked], Sampler.logProbability(candidates.logits(), n, picked), n);
+  }
+
+  private FinishReason pick(int token, double logProbability, int allowed) {
+    choices.add(new Choice(token, transcript.length(), logProbability, allowed));
     if (transcript.isEnd(token)) {
       return FinishReason.STOP;
     }
@@ -129,7 +162,7 @@ final class ActiveSequence {
     return transcript.complete() ? FinishReason.STOP : FinishReason.LENGTH;
   }
 
-  private static void requireFinite(float[] scores) {
+  private static void requireFinite(float... scores) {
     for (float score : scores) {
       if (!Float.isFinite(score)) {
         throw new InferenceException(

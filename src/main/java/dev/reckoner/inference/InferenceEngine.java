@@ -1,5 +1,6 @@
 package dev.reckoner.inference;
 
+import dev.reckoner.gemma.Answer;
 import dev.reckoner.gemma.Gemma3;
 import dev.reckoner.gemma.GemmaTokenizer;
 import dev.reckoner.gemma.KvCache;
@@ -296,9 +297,9 @@ public final class InferenceEngine implements AutoCloseable {
     if (segments.isEmpty()) {
       return;
     }
-    List<float[][]> logits;
+    List<Answer> answers;
     try {
-      logits = model.forward(segments);
+      answers = model.answer(segments);
     } catch (RuntimeException | OutOfMemoryError e) {
       RuntimeException failure = failure("the model failed", e);
       taking.forEach(sequence -> sequence.fail(failure));
@@ -319,7 +320,7 @@ public final class InferenceEngine implements AutoCloseable {
       if (segments.get(i).logits() == 0) {
         continue;
       }
-      Runnable told = end(sequence, logits.get(i)[0]);
+      Runnable told = end(sequence, answers.get(i));
       written++;
       if (told != null) {
         endings.add(told);
@@ -332,9 +333,9 @@ public final class InferenceEngine implements AutoCloseable {
   }
 
   /** Picks a token; what tells the caller if that was the last, else null. */
-  private static Runnable end(ActiveSequence sequence, float[] logits) {
+  private static Runnable end(ActiveSequence sequence, Answer answer) {
     try {
-      FinishReason end = sequence.pick(logits);
+      FinishReason end = sequence.pick(answer);
       return end == null ? null : () -> sequence.finish(end);
     } catch (RuntimeException e) {
       return () -> sequence.fail(failure("the request failed", e));

@@ -30,6 +30,11 @@ public record Sampler(double temperature, int topK, double topP, long seed) {
     }
   }
 
+  /** Whether the most likely token is picked, always. */
+  boolean greedy() {
+    return temperature == 0;
+  }
+
   /** The random stream of one request. */
   SplittableRandom stream() {
     return new SplittableRandom(seed);

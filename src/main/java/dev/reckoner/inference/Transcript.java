@@ -7,6 +7,7 @@ import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * What one request has written: text, tokens and the constraint's state, kept in step. It decides
@@ -131,39 +132,61 @@ final class Transcript {
           : Candidates.of(allowed, logits);
     }
     int[] free = vocabulary.free();
+    return likely(Candidates.of(free, logits), Float.NEGATIVE_INFINITY);
+  }
+
+  /**
+   * The same, where they are too many to list, from the likely tokens alone.
+   *
+   * @param ids ascending; all tokens whose logit is not below {@code known}
+   * @return {@code null} where less likely tokens matter too
+   */
+  Candidates candidates(int[] ids, float[] logits, float known) {
+    int[] places =
+        IntStream.range(0, ids.length)
+            .filter(i -> Arrays.binarySearch(vocabulary.free(), ids[i]) >= 0)
+            .toArray();
+    int[] free = Arrays.stream(places).map(i -> ids[i]).toArray();
+    return likely(new Candidates(free, Candidates.of(places, logits).logits()), known);
+  }
+
+  private Candidates likely(Candidates among, float known) {
+    int[] free = among.ids();
+    float[] logits = among.logits();
     float top = Float.NEGATIVE_INFINITY;
-    for (int id : free) {
-      top = Math.max(top, logits[id]);
+    for (float logit : logits) {
+      top = Math.max(top, logit);
     }
-    int[] ids = new int[64];
+    int[] places = new int[64];
     int found = 0;
     float best = Float.NEGATIVE_INFINITY;
     float above = Float.POSITIVE_INFINITY;
     float floor = top - REACH;
-    while (true) {
+    while (floor >= known) {
       float lowest = Float.POSITIVE_INFINITY;
-      for (int id : free) {
-        float logit = logits[id];
+      for (int i = 0; i < free.length; i++) {
+        float logit = logits[i];
         if (logit >= floor && logit < above) {
-          if (isEnd(id) ? ends(id) : vocabulary.allows(state, id)) {
-            ids = found == ids.length ? Arrays.copyOf(ids, found * 2) : ids;
-            ids[found++] = id;
+          if (isEnd(free[i]) ? ends(free[i]) : vocabulary.allows(state, free[i])) {
+            places = found == places.length ? Arrays.copyOf(places, found * 2) : places;
+            places[found++] = i;
             best = Math.max(best, logit);
           }
         } else if (logit < floor) {
           lowest = Math.min(lowest, logit);
         }
       }
-      boolean exhausted = lowest == Float.POSITIVE_INFINITY;
+      boolean exhausted = known == Float.NEGATIVE_INFINITY && lowest == Float.POSITIVE_INFINITY;
       if (exhausted || (found > 0 && floor <= best - REACH)) {
-        break;
+        places = Arrays.copyOf(places, found);
+        Arrays.sort(places);
+        int[] ids = Arrays.stream(places).map(i -> free[i]).toArray();
+        return new Candidates(ids, Candidates.of(places, logits).logits());
       }
       above = floor;
       floor = found > 0 ? best - REACH : floor - REACH;
     }
-    ids = Arrays.copyOf(ids, found);
-    Arrays.sort(ids);
-    return Candidates.of(ids, logits);
+    return null;
   }
 
   private boolean ends(int id) {

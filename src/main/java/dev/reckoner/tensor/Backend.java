@@ -322,35 +322,11 @@ public interface Backend extends AutoCloseable {
   /** Stores the step's keys and values {@code [T, kvHeads * headDim]} behind the past ones. */
   void appendKeyValues(CacheBatch batch, int layer, Tensor k, Tensor v);
 
-  /** {@link #qkNormRope}, keys and values going straight to {@link #appendKeyValues}. */
-  default void qkNormRopeAppend(
-      Tensor qkv,
-      Tensor qWeight,
-      Tensor kWeight,
-      float eps,
-      Indices positions,
-      Tensor rope,
-      CacheBatch batch,
-      int layer,
-      Tensor q) {
-    int kvWidth = (qkv.columns() - q.columns()) / 2;
-    try (Tensor k = activations(qkv.rows(), kvWidth)) {
-      qkNormRope(qkv, qWeight, kWeight, eps, positions, rope, q, k, null);
-      Tensor v = qkv.columns(q.columns() + kvWidth, q.columns() + 2 * kvWidth);
-      appendKeyValues(batch, layer, k, v);
-    }
-  }
-
   /** Attention of the step's queries over past and appended keys; masks as {@link #attention}. */
   void cachedAttention(
       CacheBatch batch, int layer, Tensor q, int headDim, int window, float scale, Tensor out);
 
-  // ---- steps that are repeated (inference)
-
-  /** Whether {@link #repeat} is worth preparing for: a step's inputs stay where they are. */
-  default boolean repeats() {
-    return false;
-  }
+  // ---- steps of one token (inference)
 
   /**
    * Runs operations that are the same at every call with this key, on tensors, indices and caches
@@ -365,37 +341,76 @@ public interface Backend extends AutoCloseable {
   default void forget(Object key) {}
 
   /**
-   * Makes adapters of one fused layer ready for {@link #addLowRank}; where {@link #repeats}.
+   * How many sequences {@link #decode} takes at a time through these layers; 0 where this backend
+   * has no such steps.
+   */
+  default int mostDecoded(DecoderStack stack) {
+    return 0;
+  }
+
+  /**
+   * One new token of each sequence through all layers, adapters included.
+   *
+   * @param h out {@code [T, hidden]}: hidden states behind the final norm
+   */
+  default void decode(DecoderStack stack, Indices ids, CacheBatch batch, Tensor h) {
+    throw noSteps();
+  }
+
+  /**
+   * Makes adapters of one fused layer ready for {@link #decode}.
    *
    * @param adapters of rows {@code [starts[i], starts[i + 1])}; null for none
    */
   default LowRankRows lowRankRows(List<LowRank> adapters, int[] starts) {
-    throw new UnsupportedOperationException(name() + " repeats no steps");
+    throw noSteps();
   }
 
-  /** {@code y += scale * (x A^T) B^T}, each row with its own adapter. */
-  default void addLowRank(LowRankRows adapters, Tensor x, Tensor y) {
-    throw new UnsupportedOperationException(name() + " repeats no steps");
-  }
-
-  /** Other values, as many, in the same place; where {@link #repeats}. */
+  /** Other values, as many, in the same place; where {@link #decode}. */
   default void assign(Indices indices, int[] values) {
-    throw new UnsupportedOperationException(name() + " repeats no steps");
+    throw noSteps();
   }
 
   /** Other caches and positions, each of one new token, in the same place. */
   default void assign(CacheBatch batch, List<KeyValues> caches, int[] past) {
-    throw new UnsupportedOperationException(name() + " repeats no steps");
+    throw noSteps();
   }
 
   /**
-   * The most likely token of each row, the lowest of equals; where {@link #repeats}.
+   * The most likely token of each row, the lowest of equals; where {@link #decode}.
    *
    * @param logits {@code [N, vocabulary]}
-   * @param picks out, fp32 {@code [N, 2]}: the token, and the log of its probability
+   * @param mask a bit for each token that may be chosen, the first in the lowest bit of the first
+   *     word; null for all
+   * @param picks out, fp32 {@code [N, 2]}: the token, and the log of its probability among those;
+   *     not finite where a logit is not
    */
-  default void mostLikely(Tensor logits, Tensor picks) {
-    throw new UnsupportedOperationException(name() + " repeats no steps");
+  default void mostLikely(Tensor logits, Indices mask, Tensor picks) {
+    throw noSteps();
+  }
+
+  /**
+   * The same, each row r among its columns {@code [starts[r], starts[r + 1])} only, which picks
+   * counts from 0.
+   */
+  default void mostLikelyAmong(Tensor scores, Indices starts, Tensor picks) {
+    throw noSteps();
+  }
+
+  /**
+   * The tokens of one row that are at most {@code reach} below the most likely.
+   *
+   * @param pick of {@link #mostLikely}, {@code [1, 2]}
+   * @param found fp32 {@code [1, 2 + 2 * most]}, zeros; out: how many, the least logit that counts,
+   *     then token (as the bits of an int) and logit of each in any order, of the first {@code
+   *     most}
+   */
+  default void likely(Tensor logits, Tensor pick, float reach, Tensor found) {
+    throw noSteps();
+  }
+
+  private UnsupportedOperationException noSteps() {
+    return new UnsupportedOperationException(name() + " has no steps of one token");
   }
 
   // ---- feed-forward
@@ -403,15 +418,32 @@ public interface Backend extends AutoCloseable {
   /** {@code out = gelu_tanh(gate) * up}: gateUp {@code [T, 2F]}, out {@code [T, F]}. */
   void geglu(Tensor gateUp, Tensor out);
 
-  /** {@link #geglu} of {@code x W^T}, where W is gate and up behind one another. */
-  default void linearGeglu(Matrix gateUp, Tensor x, Tensor out) {
-    try (Tensor both = activations(x.rows(), gateUp.rows())) {
-      linear(gateUp, x, 1, 0, both);
-      geglu(both, out);
-    }
-  }
-
   void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp);
+
+  /**
+   * {@link #gegluGradient} between two adapted layers, and the weight gradients that read what it
+   * makes: of B of gate|up, and of A of down.
+   *
+   * @param gateUpU {@code [T, ranks]} of gate|up's forward
+   * @param bGradients fp32, added to, one a part of gate|up's adapter
+   * @param downDu {@code [T, ranks]} of down's backward, with its scale
+   * @param aGradient fp32 {@code [ranks, F]} of down's adapter, added to
+   */
+  default void adaptedGegluGradient(
+      Tensor dOut,
+      Tensor gateUp,
+      Tensor dGateUp,
+      LowRank gateUpAdapter,
+      Tensor gateUpU,
+      List<Tensor> bGradients,
+      Tensor downDu,
+      Tensor aGradient) {
+    try (Tensor activated = activations(dOut.rows(), dOut.columns())) {
+      gegluGradient(dOut, gateUp, dGateUp, activated);
+      linearWeightGradient(downDu, activated, 1, aGradient);
+    }
+    lowRankGradient(gateUpAdapter, dGateUp, gateUpU, bGradients);
+  }
 
   /** The same, and {@link #geglu} made again: {@code activated [T, F]}. */
   default void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp, Tensor activated) {

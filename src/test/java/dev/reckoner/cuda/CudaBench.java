@@ -81,6 +81,7 @@ public final class CudaBench {
     int steps = 12;
     boolean operations = false;
     boolean serve = false;
+    String serving = "operations,prefill,1,8,16,32,64,64a16,1a1";
     boolean profile = false;
     for (int i = 0; i < args.length; i++) {
       switch (args[i]) {
@@ -90,6 +91,7 @@ public final class CudaBench {
         case "--steps" -> steps = Integer.parseInt(args[++i]);
         case "--operations" -> operations = true;
         case "--serve" -> serve = true;
+        case "--decode" -> serving = args[++i];
         case "--profile" -> profile = true;
         default -> throw new IllegalArgumentException("unknown option " + args[i]);
       }
@@ -98,7 +100,7 @@ public final class CudaBench {
       System.out.println(b.description());
       GemmaConfig c = shape(model);
       if (serve) {
-        ServeBench.run(b, c, steps);
+        ServeBench.run(b, c, List.of(serving.split(",")), steps);
       } else if (operations) {
         Run run = Run.of(runs);
         operations(b, c, run.sequences, run.length);

@@ -1,6 +1,7 @@
 package dev.reckoner.cuda;
 
 import dev.reckoner.cuda.OperationChecks.Check;
+import dev.reckoner.gemma.Answer;
 import dev.reckoner.gemma.Gemma3;
 import dev.reckoner.gemma.GemmaConfig;
 import dev.reckoner.gemma.KvCache;
@@ -9,14 +10,17 @@ import dev.reckoner.gemma.LoraSpec;
 import dev.reckoner.gemma.PackedBatch;
 import dev.reckoner.gemma.Parameters;
 import dev.reckoner.gemma.Segment;
+import dev.reckoner.gemma.Segment.Wanted;
 import dev.reckoner.gemma.TrainingPass;
 import dev.reckoner.tensor.AdamW;
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /** The model on both backends: losses, gradients after some steps, logits with a cache. */
 final class ModelChecks {
@@ -83,6 +87,14 @@ final class ModelChecks {
       checks.add(
           new Check(
               "model decoding", size, TOLERANCE, o -> decoding(o.b, config(headDim, 256, 2304))));
+    }
+    for (int n : new int[] {12, 27, 64}) {
+      checks.add(
+          new Check(
+              "model decoding",
+              n + " sequences",
+              TOLERANCE,
+              o -> together(o.b, config(128, 320, 1088), n)));
     }
     return checks;
   }
@@ -178,22 +190,124 @@ final class ModelChecks {
         for (int i = 0; i < n; i++) {
           caches.get(i).truncate(caches.get(i).length() - 1);
         }
-        List<Gemma3.Pick> picks = model.pick(segments);
-        for (int i = 0; i < n; i++) {
-          float[] row = logits.get(i)[0];
-          int token = picks.get(i).token();
-          for (float v : row) {
-            if (v > row[token]) {
-              throw new IllegalStateException(
-                  "picked %d of %f below %f".formatted(token, row[token], v));
-            }
-          }
-          results.add(new float[] {picks.get(i).logProbability()});
-        }
+        answers(model, segments, logits, results);
         caches.getFirst().truncate(caches.getFirst().length() - 1);
         float[] alone = model.forward(segments.subList(0, 1)).getFirst()[0];
-        if (!java.util.Arrays.equals(alone, logits.getFirst()[0])) {
+        if (!Arrays.equals(alone, logits.getFirst()[0])) {
           throw new IllegalStateException("a sequence alone differs from itself in a batch");
+        }
+      }
+      caches.forEach(KvCache::close);
+      return results.toArray(float[][]::new);
+    }
+  }
+
+  /** Every kind of question, against the logits that the backend itself gave for the same step. */
+  private static void answers(
+      Gemma3 model, List<Segment> segments, List<float[][]> logits, List<float[]> results) {
+    int vocabulary = model.config().vocabulary();
+    int[] few = {3, 77, 500};
+    int[] many = IntStream.range(0, vocabulary).filter(i -> i % 3 != 1).toArray();
+    int[][] candidates = {null, few, many, null, few};
+    Wanted[] wanted = {
+      Wanted.MOST_LIKELY, Wanted.MOST_LIKELY, Wanted.MOST_LIKELY, Wanted.LIKELY, Wanted.LOGITS
+    };
+    for (boolean lists : new boolean[] {false, true}) {
+      List<Segment> asking = new ArrayList<>();
+      for (int i = 0; i < segments.size(); i++) {
+        Segment s = segments.get(i);
+        s.cache().truncate(s.cache().length() - (lists ? 1 : 0));
+        int[] c = lists ? few : candidates[i];
+        Wanted w = lists ? Wanted.MOST_LIKELY : wanted[i];
+        asking.add(new Segment(s.cache(), s.tokens(), s.adapter(), 1, c, w));
+      }
+      List<Answer> answers = model.answer(asking);
+      for (int i = 0; i < asking.size(); i++) {
+        int[] c = asking.get(i).candidates();
+        float[] row = logits.get(i)[0];
+        float[] own = row;
+        if (c != null) {
+          own = new float[c.length];
+          for (int k = 0; k < c.length; k++) {
+            own[k] = row[c[k]];
+          }
+        }
+        results.add(checked(answers.get(i), own));
+      }
+    }
+  }
+
+  /** Numbers to compare between backends, once the answer is right by the logits. */
+  private static float[] checked(Answer answer, float[] own) {
+    float top = Float.NEGATIVE_INFINITY;
+    for (float v : own) {
+      top = Math.max(top, v);
+    }
+    return switch (answer) {
+      case Answer.MostLikely(int index, double logProbability) -> {
+        require(own[index] == top, "not the most likely");
+        double sum = 0;
+        for (float v : own) {
+          sum += Math.exp(v - (double) top);
+        }
+        require(Math.abs(logProbability + Math.log(sum)) < 1e-4, "probability " + logProbability);
+        yield new float[] {(float) logProbability};
+      }
+      case Answer.Logits(float[][] rows) -> {
+        require(Arrays.equals(rows[0], own), "other logits");
+        yield rows[0];
+      }
+      case Answer.Likely likely -> {
+        int n = 0;
+        for (int i = 0; i < own.length; i++) {
+          if (own[i] >= likely.floor()) {
+            require(likely.ids()[n] == i && likely.logits()[n] == own[i], "likely token " + i);
+            n++;
+          }
+        }
+        require(n == likely.ids().length && likely.floor() < top - 30, n + " likely tokens");
+        require(Arrays.equals(likely.all().get(), own), "other logits behind the likely");
+        yield new float[] {n == 0 ? Float.NaN : top};
+      }
+      case Answer.None() -> throw new IllegalStateException("no answer");
+    };
+  }
+
+  private static void require(boolean condition, String message) {
+    if (!condition) {
+      throw new IllegalStateException(message);
+    }
+  }
+
+  /** Many sequences under several adapters; alone one must give the bits it gives among them. */
+  private static float[][] together(Backend b, GemmaConfig config, int n) {
+    SplittableRandom random = new SplittableRandom(22 + n);
+    try (Gemma3 model = Gemma3.random(config, b, Precision.NF4, 5);
+        LoraAdapter first = adapter(b, model, 31);
+        LoraAdapter second = adapter(b, model, 32);
+        LoraAdapter third = adapter(b, model, 33)) {
+      LoraAdapter[] adapters = {first, null, second, third};
+      List<KvCache> caches = new ArrayList<>();
+      List<float[]> results = new ArrayList<>();
+      for (int i = 0; i < n; i++) {
+        caches.add(model.newCache(120));
+        int[] prompt = Ops.integers(random, 1 + random.nextInt(90), config.vocabulary());
+        model.forward(List.of(Segment.of(caches.get(i), prompt, adapters[i % 4])));
+      }
+      for (int step = 0; step < 3; step++) {
+        List<Segment> segments = new ArrayList<>();
+        for (int i = 0; i < n; i++) {
+          int[] token = {random.nextInt(config.vocabulary())};
+          segments.add(Segment.of(caches.get(i), token, adapters[i % 4]));
+        }
+        List<float[][]> logits = model.forward(segments);
+        logits.forEach(l -> results.add(l[0]));
+        int one = random.nextInt(n);
+        caches.get(one).truncate(caches.get(one).length() - 1);
+        float[] alone = model.forward(List.of(segments.get(one))).getFirst()[0];
+        if (!Arrays.equals(alone, logits.get(one)[0])) {
+          throw new IllegalStateException(
+              "sequence " + one + " alone differs from itself in a batch");
         }
       }
       caches.forEach(KvCache::close);
@@ -217,8 +331,8 @@ final class ModelChecks {
       List<float[]> results = new ArrayList<>();
       int at = 0;
       for (int n : new int[] {70, 1, 1, 20}) {
-        int[] a = java.util.Arrays.copyOfRange(tokens, at, at + n);
-        int[] c = java.util.Arrays.copyOfRange(tokens, 100 + at, 101 + at);
+        int[] a = Arrays.copyOfRange(tokens, at, at + n);
+        int[] c = Arrays.copyOfRange(tokens, 100 + at, 101 + at);
         at += n;
         List<float[][]> logits =
             model.forward(List.of(Segment.of(one, a, null), Segment.of(two, c, null)));

@@ -81,7 +81,7 @@ final class OperationChecks {
     c.linear();
     c.adapted();
     c.fewRows();
-    c.linearGeglu();
+    c.adaptedGeglu();
     c.embedding();
     c.norms();
     c.attention();
@@ -220,7 +220,16 @@ final class OperationChecks {
 
   /** As in decoding: few rows, whose result must not depend on their number. */
   private void fewRows() {
-    for (int[] s : new int[][] {{1, 1536, 1152}, {3, 1152, 6912}, {8, 4608, 2048}, {6, 130, 320}}) {
+    for (int[] s :
+        new int[][] {
+          {1, 1536, 1152},
+          {3, 1152, 6912},
+          {8, 4608, 2048},
+          {6, 130, 320},
+          {13, 1152, 1024},
+          {31, 4100, 576},
+          {64, 1536, 1152}
+        }) {
       int t = s[0];
       int n = s[1];
       int in = s[2];
@@ -255,31 +264,47 @@ final class OperationChecks {
     }
   }
 
-  /** Products that go straight into GeGLU, at few rows and more. */
-  private void linearGeglu() {
-    for (int[] s : new int[][] {{1, 2048, 640}, {7, 2050, 1152}, {8, 2304, 256}, {40, 96, 128}}) {
+  /** The gradient of GeGLU with those of B before it and A behind it. */
+  private void adaptedGeglu() {
+    for (int[] s :
+        new int[][] {{1, 64, 16}, {130, 136, 8}, {700, 2048, 16}, {333, 392, 32}, {50, 60, 4}}) {
       int t = s[0];
       int f = s[1];
-      int in = s[2];
+      int rank = s[2];
       SplittableRandom r = random();
-      float[] x = Ops.normal(r, t * in, 1);
-      float[] w = Ops.normal(r, 2 * f * in, 0.05);
-      WeightSource a = WeightSource.of(Arrays.copyOf(w, f * in), f, in);
-      WeightSource b = WeightSource.of(Arrays.copyOfRange(w, f * in, 2 * f * in), f, in);
+      float[] dOut = Ops.normal(r, t * f, 1);
+      float[] gateUp = Ops.normal(r, 2 * t * f, 1);
+      float[] u = Ops.normal(r, 2 * t * rank, 1);
+      float[] du = Ops.normal(r, t * rank, 1);
+      float[] gradients = Ops.normal(r, 3 * f * rank, 1);
+      float[] la = Ops.normal(r, 2 * rank * 64, 0.1);
       add(
-          "linear + geglu",
-          "%dx%d -> %d".formatted(t, in, f),
+          "adapted geglu gradient",
+          "%dx%d, rank %d".formatted(t, f, rank),
           BF16_GRADIENT,
           o -> {
-            Matrix m = matrix(o, "nf4", a, b, w, 2 * f, in);
-            Tensor tx = o.activation(x, t, in);
-            Tensor both = o.out(t, 2 * f);
-            Tensor twice = o.out(t, f);
-            Tensor once = o.out(t, f);
-            o.b.linear(m, tx, 1, 0, both);
-            o.b.geglu(both, twice);
-            o.b.linearGeglu(m, tx, once);
-            return new float[][] {o.read(once), o.read(twice)};
+            Tensor b = o.floats(Arrays.copyOf(gradients, 2 * f * rank), 2 * f, rank);
+            Tensor a = o.floats(Arrays.copyOfRange(gradients, 2 * f * rank, 3 * f * rank), rank, f);
+            Tensor dGateUp = o.out(t, 2 * f);
+            Matrix ma = o.keep(o.b.trainable(o.floats(la, 2 * rank, 64)));
+            Matrix mb = o.keep(o.b.trainable(o.zeros(f, rank)));
+            LowRank adapter =
+                new LowRank(
+                    ma,
+                    0.5f,
+                    List.of(
+                        new LowRank.Part(mb, 0, f, 0, rank),
+                        new LowRank.Part(mb, f, 2 * f, rank, 2 * rank)));
+            o.b.adaptedGegluGradient(
+                o.activation(dOut, t, f),
+                o.activation(gateUp, t, 2 * f),
+                dGateUp,
+                adapter,
+                o.view(u, t, 2 * rank, 8, 8),
+                List.of(b.slice(0, f, rank), b.slice((long) f * rank, f, rank)),
+                o.view(du, t, rank, 8, 0),
+                a);
+            return new float[][] {o.read(dGateUp), o.read(b), o.read(a)};
           });
     }
   }

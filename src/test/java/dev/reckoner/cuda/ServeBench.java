@@ -24,15 +24,24 @@ final class ServeBench {
 
   private ServeBench() {}
 
-  static void run(CudaBackend device, GemmaConfig c, int steps) {
-    operations(device, c);
+  /**
+   * @param runs {@code prefill}, {@code operations}, or a batch size such as {@code 64}, with so
+   *     many adapters: {@code 64a16}
+   */
+  static void run(CudaBackend device, GemmaConfig c, List<String> runs, int steps) {
+    if (runs.contains("operations")) {
+      operations(device, c);
+      runs = runs.stream().filter(r -> !r.equals("operations")).toList();
+    }
     try (Gemma3 model = Gemma3.random(c, device, Precision.NF4, 1)) {
-      prefill(device, model, steps);
-      decode(device, model, 1, 0, steps);
-      decode(device, model, 8, 0, steps);
-      decode(device, model, 16, 0, steps);
-      decode(device, model, 64, 0, steps);
-      decode(device, model, 64, 16, steps);
+      for (String run : runs) {
+        if (run.equals("prefill")) {
+          prefill(device, model, Math.min(steps, 12));
+        } else {
+          int[] n = Arrays.stream(run.split("a")).mapToInt(Integer::parseInt).toArray();
+          decode(device, model, n[0], n.length == 1 ? 0 : n[1], steps);
+        }
+      }
     }
   }
 
@@ -47,7 +56,7 @@ final class ServeBench {
       Matrix gateUp = nf4(o, random, 2 * f, h);
       Matrix down = nf4(o, random, h, f);
       Tensor weight = o.zeros(1, h);
-      for (int t : new int[] {1, 8, 16, 64}) {
+      for (int t : new int[] {1, 8, 16, 32, 64}) {
         Tensor x = o.activation(Ops.normal(random, t * h, 1), t, h);
         Tensor y = o.out(t, h);
         Tensor z = o.out(t, h);
@@ -59,7 +68,6 @@ final class ServeBench {
         time(b, t + " qkv", qkv.bytes(), () -> b.linear(qkv, x, 1, 0, wide));
         time(b, t + " o", out.bytes(), () -> b.linear(out, attended, 1, 0, y));
         time(b, t + " gate|up", gateUp.bytes(), () -> b.linear(gateUp, x, 1, 0, both));
-        time(b, t + " gate|up + geglu", gateUp.bytes(), () -> b.linearGeglu(gateUp, x, activated));
         time(b, t + " down", down.bytes(), () -> b.linear(down, activated, 1, 0, y));
         time(
             b,
@@ -154,11 +162,11 @@ final class ServeBench {
       List<Segment> segments = new ArrayList<>();
       for (int s = 0; s < batch; s++) {
         LoraAdapter lora = adapters == 0 ? null : loras.get(s % adapters);
-        segments.add(Segment.of(caches.get(s), new int[] {5 + s}, lora));
+        segments.add(Segment.greedy(caches.get(s), new int[] {5 + s}, lora));
       }
       device.synchronize();
       long start = System.nanoTime();
-      model.pick(segments);
+      model.answer(segments);
       device.synchronize();
       if (i >= 0) {
         seconds[i] = (System.nanoTime() - start) * 1e-9;

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -119,7 +120,8 @@ class TranscriptTest {
                     """
                     {"type":"object","required":["stance","sales"],"properties":{
                      "stance":{"enum":["positive","negative","neutral"]},
-                     "sales":{"type":"string","maxLength":12},"n":{"type":"number"}}}"""));
+                     "sales":{"type":"string","maxLength":12},"n":{"type":"number"}}}\
+                    """));
     for (int seed = 0; seed < 100; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       Transcript transcript = new Transcript(vocabulary, constraint, 200);
@@ -165,7 +167,21 @@ class TranscriptTest {
         }
       }
       assertThat(found.ids().length).isLessThan(all.length);
+      assertThat(amongThoseFrom(best - 24, transcript, logits))
+          .usingRecursiveComparison()
+          .isEqualTo(found);
+      assertThat(amongThoseFrom(Float.NEGATIVE_INFINITY, transcript, logits))
+          .usingRecursiveComparison()
+          .isEqualTo(found);
+      assertThat(amongThoseFrom(best - 23, transcript, logits)).isNull();
+      assertThat(amongThoseFrom(best + 1, transcript, logits)).isNull();
     }
+  }
+
+  /** What the transcript makes of the tokens whose logits are not below {@code known}. */
+  private static Candidates amongThoseFrom(float known, Transcript transcript, float[] logits) {
+    int[] ids = IntStream.range(0, logits.length).filter(i -> logits[i] >= known).toArray();
+    return transcript.candidates(ids, Candidates.of(ids, logits).logits(), known);
   }
 
   @Test

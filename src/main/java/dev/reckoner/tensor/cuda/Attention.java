@@ -9,16 +9,12 @@ final class Attention {
   private static final String FILE = "attention";
   private static final int TILE = CudaIndices.TILE;
   private static final int LARGEST_HEAD = 256;
-  private static final int MOST_GROUPED = 8;
 
   /**
    * Bytes of score gradients kept between the halves of the gradient; beyond, in long sequences,
    * the second half makes them again.
    */
   private static final long MOST_KEPT = 256L << 20;
-
-  /** Parts of the visible keys in decoding; never fewer in a larger batch. */
-  private static final int SPLITS = 8;
 
   private final Device device;
   private final Kernels kernels;
@@ -99,14 +95,6 @@ final class Attention {
       CudaTensor out) {
     int heads = q.columns() / headDim;
     int kvHeads = batch.width() / headDim;
-    if (batch.singleRows()
-        && device.hasClusters()
-        && (headDim == 64 || headDim == 128 || headDim == 256)
-        && heads / kvHeads <= MOST_GROUPED
-        && q.isVector()) {
-      single(batch, layer, q, headDim, heads, kvHeads, window, scale, out);
-      return;
-    }
     kernels
         .call(kernel("attention", headDim, q, out))
         .t(q)
@@ -124,31 +112,6 @@ final class Attention {
         .t(out)
         .p(0)
         .launch(batch.tiles().size() / 4, heads, 128, sharedBytes(headDim, 3, 0));
-  }
-
-  /** One new token a segment: {@code kernels/decode.cu}. */
-  private void single(
-      CudaCacheBatch batch,
-      int layer,
-      CudaTensor q,
-      int headDim,
-      int heads,
-      int kvHeads,
-      int window,
-      float scale,
-      CudaTensor out) {
-    int group = heads / kvHeads;
-    kernels
-        .call(kernels.get("decode", List.of("D=" + headDim, "G=" + group), "decode_attention"))
-        .t(q)
-        .p(batch.table().address())
-        .i(layer)
-        .p(batch.rows().address())
-        .i(batch.width())
-        .i(window)
-        .f(scale)
-        .t(out)
-        .launch(batch.segments(), kvHeads * SPLITS, 128, 0);
   }
 
   void append(CudaCacheBatch batch, int layer, CudaTensor k, CudaTensor v) {

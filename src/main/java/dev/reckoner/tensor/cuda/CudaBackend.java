@@ -4,6 +4,7 @@ import dev.reckoner.tensor.AdamW;
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Bf16;
 import dev.reckoner.tensor.CacheBatch;
+import dev.reckoner.tensor.DecoderStack;
 import dev.reckoner.tensor.Indices;
 import dev.reckoner.tensor.KeyValues;
 import dev.reckoner.tensor.LowRank;
@@ -34,11 +35,17 @@ import java.util.stream.IntStream;
 public final class CudaBackend implements Backend {
   private static final int NORM_WARPS = 8;
   private static final int SUM_BLOCKS = 1024;
+
+  // kernels/adapted.cu
+  private static final int WIDEST_RANK = 32;
+  private static final int ADAPTED_COLUMNS = 128;
+  private static final int ADAPTED_TOKENS = 64;
+
+  /** Into how many shares a row of logits is divided to find its largest. */
+  private static final int SHARES = 32;
+
   private static final int LARGEST_SHARED = 200 << 10;
   private static final int MOST_CHUNKS = 10;
-
-  /** Rows of a matrix from which on a warp takes four of them. */
-  private static final int FOUR_OUTPUTS = 4096;
 
   /** What a cluster of four blocks holds of a row of logits: {@code kernels/training.cu}. */
   private static final int HELD_COLUMNS = 4 * 1024 * 8 * 9;
@@ -46,13 +53,12 @@ public final class CudaBackend implements Backend {
   /** Layers that share an input: q, k and v. */
   private static final int MOST_PARTS = 3;
 
-  /** Up to here a product reads each weight where it lies; above, dequantising pays. */
-  private static final int FEW_ROWS = 8;
-
   private final Device device;
   private final Kernels kernels;
   private final Cublas cublas;
   private final Attention attention;
+  private final Product product;
+  private final Decoding decoding;
   private final Map<Object, Recording> recordings = new HashMap<>();
 
   private CudaBackend(Device device) {
@@ -60,6 +66,8 @@ public final class CudaBackend implements Backend {
     kernels = new Kernels(device);
     cublas = new Cublas(device);
     attention = new Attention(device, kernels);
+    product = new Product(kernels);
+    decoding = new Decoding(device, kernels, product);
   }
 
   /** GPUs on this machine; 0 where there is no driver for one. */
@@ -515,7 +523,7 @@ public final class CudaBackend implements Backend {
     CudaTensor out = CudaTensor.of(y);
     requireProduct(m, in, out);
     if (isFew(m, in) && !out.isFloat()) {
-      fewRows(m, in, alpha, beta, out);
+      product.run(m, in, alpha, beta, out, Product.Adapters.NONE);
       return;
     }
     long values = borrow(m);
@@ -523,55 +531,12 @@ public final class CudaBackend implements Backend {
     giveBack(m, values);
   }
 
-  private static boolean isFew(CudaMatrix m, CudaTensor in) {
-    return in.rows() <= FEW_ROWS && m.columns() % 64 == 0 && m.columns() >= 256 && in.isVector();
-  }
-
-  private static int template(int rows) {
-    return rows <= 2 ? rows : rows <= 4 ? 4 : 8;
-  }
-
-  @Override
-  public void linearGeglu(Matrix gateUp, Tensor x, Tensor out) {
-    CudaMatrix m = CudaMatrix.of(gateUp);
-    CudaTensor in = CudaTensor.activation(x);
-    CudaTensor to = CudaTensor.activation(out);
-    // The sums are those of the plain product where its blocks take four outputs.
-    if (!m.isNf4() || !isFew(m, in) || m.rows() < FOUR_OUTPUTS) {
-      Backend.super.linearGeglu(gateUp, x, out);
-      return;
-    }
-    kernels
-        .call("serving", "nf4_geglu_" + template(in.rows()))
-        .p(m.values())
-        .p(m.scales())
-        .t(in)
-        .t(to)
-        .i(in.rows())
-        .i(to.columns())
-        .i(m.columns())
-        .launch((to.columns() + 15) / 16, 1, 256, 0);
-  }
-
-  /** The product of at most 8 rows; how the columns are divided follows from the matrix alone. */
-  private void fewRows(CudaMatrix m, CudaTensor in, float alpha, float beta, CudaTensor out) {
-    int rows = in.rows();
-    int outputs = m.rows() >= FOUR_OUTPUTS ? 4 : 1;
-    int slices = outputs > 1 ? 1 : Math.clamp(Integer.highestOneBit(m.columns() / 1024), 1, 8);
-    int perBlock = 8 / slices * outputs;
-    String type = m.isNf4() ? "nf4_" : "bf16_";
-    kernels
-        .call("serving", type + template(rows) + "_" + outputs + "_" + slices)
-        .p(m.values())
-        .p(m.scales())
-        .t(in)
-        .t(out)
-        .i(rows)
-        .i(m.rows())
-        .i(m.columns())
-        .f(alpha)
-        .f(beta)
-        .launch((m.rows() + perBlock - 1) / perBlock, 1, 256, 0);
+  private boolean isFew(CudaMatrix m, CudaTensor in) {
+    // measured in one call: the head of more rows by cuBLAS
+    boolean head = m.rows() > 100_000 && in.rows() > 16;
+    return device.hasClusters()
+        && Product.takes(m, in)
+        && !(head && System.getProperty("reckoner.variant", "").contains("h"));
   }
 
   @Override
@@ -719,10 +684,15 @@ public final class CudaBackend implements Backend {
     }
   }
 
-  /** Equal to the columns of {@link #linear} within rounding, not bit for bit. */
+  /** Of more than 64 rows equal to the columns of {@link #linear} within rounding only. */
   @Override
   public void linearRows(Matrix w, Indices rows, Tensor x, Tensor y) {
     CudaMatrix m = CudaMatrix.of(w);
+    CudaTensor in = CudaTensor.activation(x);
+    if (!m.isNf4() && isFew(m, in)) {
+      product.rows(m, CudaIndices.of(rows), in, CudaTensor.activation(y));
+      return;
+    }
     long values = borrow(m);
     try (CudaTensor chosen = CudaTensor.allocate(device, rows.size(), m.columns(), false)) {
       gatherRows(dense(m, values), rows, chosen);
@@ -1099,48 +1069,7 @@ public final class CudaBackend implements Backend {
         CudaTensor.activation(out));
   }
 
-  @Override
-  public void qkNormRopeAppend(
-      Tensor qkv,
-      Tensor qWeight,
-      Tensor kWeight,
-      float eps,
-      Indices positions,
-      Tensor rope,
-      CacheBatch batch,
-      int layer,
-      Tensor q) {
-    CudaTensor in = CudaTensor.activation(qkv);
-    CudaCacheBatch caches = (CudaCacheBatch) batch;
-    int dim = rope.columns();
-    int heads = q.columns() / dim;
-    int kvHeads = caches.width() / dim;
-    int items = in.rows() * (heads + 2 * kvHeads);
-    int width = headWidth(dim, qWeight, kWeight, in, CudaTensor.of(q), CudaTensor.of(q));
-    kernels
-        .call("norm", "qk_norm_rope_append_" + width)
-        .t(in)
-        .p(CudaTensor.addressOf(qWeight))
-        .p(CudaTensor.addressOf(kWeight))
-        .f(eps)
-        .p(caches.rows().address())
-        .p(CudaTensor.addressOf(rope))
-        .p(caches.table().address())
-        .i(layer)
-        .t(CudaTensor.activation(q))
-        .i(in.rows())
-        .i(heads)
-        .i(kvHeads)
-        .i(dim)
-        .launch((items + NORM_WARPS - 1) / NORM_WARPS, 1, NORM_WARPS * 32, 0);
-  }
-
-  // ---- steps that are repeated
-
-  @Override
-  public boolean repeats() {
-    return true;
-  }
+  // ---- steps of one token
 
   @Override
   public void repeat(Object key, Runnable operations) {
@@ -1162,31 +1091,6 @@ public final class CudaBackend implements Backend {
   }
 
   @Override
-  public void addLowRank(LowRankRows adapters, Tensor x, Tensor y) {
-    CudaLowRankRows rows = (CudaLowRankRows) adapters;
-    CudaTensor in = CudaTensor.activation(x);
-    CudaTensor out = CudaTensor.activation(y);
-    int slices = in.columns() >= 4096 ? 4 : 1;
-    int perBlock = 8 / slices;
-    try (CudaTensor u = CudaTensor.allocate(device, in.rows(), rows.ranks(), false)) {
-      kernels
-          .call("serving", "low_rank_down")
-          .p(rows.address())
-          .t(in)
-          .t(u)
-          .i(in.columns())
-          .i(slices)
-          .launch(rows.groups(), (rows.ranks() + perBlock - 1) / perBlock, 256, 0);
-      kernels
-          .call("serving", "low_rank_up")
-          .p(rows.address())
-          .t(u)
-          .t(out)
-          .launch(rows.groups(), (out.columns() + 255) / 256, 256, 0);
-    }
-  }
-
-  @Override
   public void assign(Indices indices, int[] values) {
     CudaIndices.of(indices).assign(values);
   }
@@ -1197,17 +1101,66 @@ public final class CudaBackend implements Backend {
   }
 
   @Override
-  public void mostLikely(Tensor logits, Tensor picks) {
+  public void mostLikely(Tensor logits, Indices mask, Tensor picks) {
     CudaTensor z = CudaTensor.activation(logits);
+    requirePicks(z, picks);
+    long tops = device.allocate(12L * SHARES * z.rows());
+    kernels
+        .call("step", "step_tops")
+        .t(z)
+        .i(z.columns())
+        .p(mask == null ? 0 : CudaIndices.of(mask).address())
+        .p(tops)
+        .launch(SHARES, z.rows(), 256, 0, true);
+    kernels
+        .call("step", "step_pick")
+        .p(tops)
+        .i(SHARES)
+        .p(CudaTensor.floats(picks).address())
+        .launch(z.rows(), 1, 32, 0, true);
+    device.free(tops);
+  }
+
+  @Override
+  public void mostLikelyAmong(Tensor scores, Indices starts, Tensor picks) {
+    CudaTensor z = CudaTensor.activation(scores);
+    requirePicks(z, picks);
+    kernels
+        .call("step", "step_among")
+        .t(z)
+        .p(CudaIndices.of(starts).address())
+        .p(CudaTensor.floats(picks).address())
+        .launch(z.rows(), 1, 256, 0);
+  }
+
+  private static void requirePicks(CudaTensor z, Tensor picks) {
     if (picks.rows() != z.rows() || picks.columns() != 2) {
       throw new IllegalArgumentException("%s takes no picks of %s".formatted(picks, z));
     }
+  }
+
+  @Override
+  public void likely(Tensor logits, Tensor pick, float reach, Tensor found) {
+    CudaTensor z = CudaTensor.activation(logits);
     kernels
-        .call("serving", "most_likely_" + width(z.columns(), z))
-        .t(z)
+        .call("step", "step_likely")
+        .p(z.address())
         .i(z.columns())
-        .p(CudaTensor.floats(picks).address())
-        .launch(z.rows(), 1, 1024, 0);
+        .p(CudaTensor.addressOf(pick))
+        .f(reach)
+        .p(CudaTensor.floats(found).address())
+        .i((found.columns() - 2) / 2)
+        .launch(SHARES, 1, 256, 0);
+  }
+
+  @Override
+  public int mostDecoded(DecoderStack stack) {
+    return decoding.takes(stack) ? Product.MOST_ROWS : 0;
+  }
+
+  @Override
+  public void decode(DecoderStack stack, Indices ids, CacheBatch batch, Tensor h) {
+    decoding.run(stack, CudaIndices.of(ids), (CudaCacheBatch) batch, CudaTensor.activation(h));
   }
 
   // ---- feed-forward
@@ -1249,6 +1202,65 @@ public final class CudaBackend implements Backend {
         .i(d.rows())
         .i(d.columns())
         .launchEach(d.size() / width);
+  }
+
+  @Override
+  public void adaptedGegluGradient(
+      Tensor dOut,
+      Tensor gateUp,
+      Tensor dGateUp,
+      LowRank gateUpAdapter,
+      Tensor gateUpU,
+      List<Tensor> bGradients,
+      Tensor downDu,
+      Tensor aGradient) {
+    CudaTensor d = CudaTensor.activation(dOut);
+    CudaTensor in = CudaTensor.activation(gateUp);
+    CudaTensor to = CudaTensor.activation(dGateUp);
+    CudaTensor u = CudaTensor.activation(gateUpU);
+    CudaTensor du = CudaTensor.activation(downDu);
+    int columns = d.columns();
+    int rank = du.columns();
+    boolean halves =
+        bGradients.size() == 2
+            && bGradients.stream().allMatch(b -> b.rows() == columns && b.columns() == rank);
+    if (!halves
+        || rank % 8 != 0
+        || rank > WIDEST_RANK
+        || width(columns, d, in, to, u, du) == 1
+        || System.getProperty("reckoner.variant", "").contains("g")) {
+      Backend.super.adaptedGegluGradient(
+          dOut, gateUp, dGateUp, gateUpAdapter, gateUpU, bGradients, downDu, aGradient);
+      return;
+    }
+    int strips = (columns + ADAPTED_COLUMNS - 1) / ADAPTED_COLUMNS;
+    int tiles = (d.rows() + ADAPTED_TOKENS - 1) / ADAPTED_TOKENS;
+    int shares = Math.clamp(3 * device.multiprocessors() / strips, 1, tiles);
+    int shared = 2 * ADAPTED_TOKENS * (3 * (ADAPTED_COLUMNS + 8) + 3 * rank + 8);
+    List<String> defines = List.of("RANK=" + rank);
+    try (CudaTensor partial = CudaTensor.allocate(device, shares * 3 * columns, rank, true)) {
+      kernels
+          .call(kernels.get("adapted", defines, "adapted_geglu_gradient"))
+          .t(d)
+          .t(in)
+          .t(to)
+          .t(u)
+          .t(du)
+          .p(partial.address())
+          .i(d.rows())
+          .i(columns)
+          .launch(strips, shares, 256, shared);
+      kernels
+          .call(kernels.get("adapted", defines, "adapted_geglu_sums"))
+          .p(partial.address())
+          .i(shares)
+          .i(columns)
+          .f(gateUpAdapter.scale())
+          .p(CudaTensor.addressOf(bGradients.get(0)))
+          .p(CudaTensor.addressOf(bGradients.get(1)))
+          .p(CudaTensor.addressOf(aGradient))
+          .launchEach(3L * columns * rank);
+    }
   }
 
   @Override

@@ -6,7 +6,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** {@code LowRankGroup} of {@code kernels/serving.cu}, one for each adapter, on the device. */
+/**
+ * {@code LowRankGroup} of {@code kernels/common.cuh}, one for each adapter, on the device; behind
+ * them the group of each row, -1 for none.
+ */
 final class CudaLowRankRows implements LowRankRows {
   private static final int WORDS = 26;
   private static final int MOST_PARTS = 3;
@@ -18,16 +21,20 @@ final class CudaLowRankRows implements LowRankRows {
 
   CudaLowRankRows(Device device, List<LowRank> adapters, int[] starts) {
     List<int[]> rows = new ArrayList<>();
+    int[] groupOf = new int[starts[adapters.size()]];
+    Arrays.fill(groupOf, -1);
     int most = 0;
     for (int i = 0; i < adapters.size(); i++) {
       LowRank adapter = adapters.get(i);
       if (adapter != null) {
+        Arrays.fill(groupOf, starts[i], starts[i + 1], rows.size());
         rows.add(words(adapter, starts[i], starts[i + 1]));
         most = Math.max(most, adapter.ranks());
       }
     }
     groups = rows.size();
     ranks = most;
+    rows.add(groupOf);
     table = new CudaIndices(device, rows.stream().flatMapToInt(Arrays::stream).toArray());
   }
 
@@ -57,6 +64,11 @@ final class CudaLowRankRows implements LowRankRows {
 
   long address() {
     return table.address();
+  }
+
+  /** Of the group of each row. */
+  long groupOf() {
+    return table.address() + 4L * WORDS * groups;
   }
 
   int groups() {

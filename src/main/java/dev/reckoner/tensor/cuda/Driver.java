@@ -26,12 +26,20 @@ final class Driver {
   private static final int OUT_OF_MEMORY = 2;
   private static final int FUNCTION_MAX_DYNAMIC_SHARED = 8;
   private static final int STREAM_NON_BLOCKING = 1;
+
+  // CUlaunchConfig and CUlaunchAttribute
+  private static final int LAUNCH_CONFIG_BYTES = 56;
+  private static final int LAUNCH_ATTRIBUTE_BYTES = 72;
+  private static final int PROGRAMMATIC_STREAM_SERIALIZATION = 6;
+
   private static final int CAPTURE_THREAD_LOCAL = 1;
   private static final int POOL_RELEASE_THRESHOLD = 4;
   private static final int POOL_USED_CURRENT = 7;
   private static final int POOL_USED_HIGH = 8;
 
   private final MemorySegment cell;
+  private final MemorySegment launchConfig;
+  private final MemorySegment launchAttribute;
   private final MethodHandle getErrorName;
   private final MethodHandle getErrorString;
   private final MethodHandle driverGetVersion;
@@ -64,6 +72,7 @@ final class Driver {
   private final MethodHandle moduleGetFunction;
   private final MethodHandle funcSetAttribute;
   private final MethodHandle launchKernel;
+  private final MethodHandle launchKernelEx;
   private final MethodHandle streamBeginCapture;
   private final MethodHandle streamEndCapture;
   private final MethodHandle graphInstantiate;
@@ -81,6 +90,12 @@ final class Driver {
    */
   Driver(SymbolLookup lib, Arena arena) {
     cell = arena.allocate(16, 8);
+    launchConfig = arena.allocate(LAUNCH_CONFIG_BYTES, 8);
+    launchAttribute = arena.allocate(LAUNCH_ATTRIBUTE_BYTES, 8);
+    launchAttribute.set(INT, 0, PROGRAMMATIC_STREAM_SERIALIZATION);
+    launchAttribute.set(INT, 8, 1);
+    launchConfig.set(LONG, 40, launchAttribute.address());
+    launchConfig.set(INT, 48, 1);
     getErrorName = function(lib, "cuGetErrorName", INT, POINTER);
     getErrorString = function(lib, "cuGetErrorString", INT, POINTER);
     driverGetVersion = function(lib, "cuDriverGetVersion", POINTER);
@@ -115,6 +130,7 @@ final class Driver {
     launchKernel =
         function(
             lib, "cuLaunchKernel", LONG, INT, INT, INT, INT, INT, INT, INT, LONG, POINTER, LONG);
+    launchKernelEx = function(lib, "cuLaunchKernelEx", POINTER, LONG, POINTER, LONG);
     streamBeginCapture = function(lib, "cuStreamBeginCapture_v2", LONG, INT);
     streamEndCapture = function(lib, "cuStreamEndCapture", LONG, POINTER);
     graphInstantiate = function(lib, "cuGraphInstantiateWithFlags", POINTER, LONG, LONG);
@@ -439,21 +455,32 @@ final class Driver {
     }
   }
 
+  /**
+   * @param early the kernel may start while the one before it still runs
+   */
   void launch(
       long function,
       int gridX,
       int gridY,
       int threads,
       int sharedBytes,
+      boolean early,
       long stream,
       MemorySegment arguments,
       String name) {
     int status;
     try {
-      status =
-          (int)
-              launchKernel.invokeExact(
-                  function, gridX, gridY, 1, threads, 1, 1, sharedBytes, stream, arguments, 0L);
+      if (early) {
+        int[] sizes = {gridX, gridY, 1, threads, 1, 1, sharedBytes};
+        MemorySegment.copy(sizes, 0, launchConfig, ValueLayout.JAVA_INT, 0, sizes.length);
+        launchConfig.set(LONG, 32, stream);
+        status = (int) launchKernelEx.invokeExact(launchConfig, function, arguments, 0L);
+      } else {
+        status =
+            (int)
+                launchKernel.invokeExact(
+                    function, gridX, gridY, 1, threads, 1, 1, sharedBytes, stream, arguments, 0L);
+      }
     } catch (Throwable e) {
       throw Native.unexpected(e);
     }

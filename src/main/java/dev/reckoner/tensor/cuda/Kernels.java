@@ -112,6 +112,14 @@ final class Kernels implements AutoCloseable {
   }
 
   void launch(int gridX, int gridY, int threads, int sharedBytes) {
+    launch(gridX, gridY, threads, sharedBytes, false);
+  }
+
+  /**
+   * @param early the kernel may start while the one before it runs, since it waits itself for what
+   *     that one writes
+   */
+  void launch(int gridX, int gridY, int threads, int sharedBytes, boolean early) {
     if (gridX == 0 || gridY == 0) {
       return;
     }
@@ -128,10 +136,13 @@ final class Kernels implements AutoCloseable {
             gridY,
             threads,
             sharedBytes,
+            early && EARLY,
             device.stream(),
             pointers,
             called.name);
   }
+
+  private static final boolean EARLY = !System.getProperty("reckoner.variant", "").contains("p");
 
   /** One thread an item in blocks of 256, at most so many blocks that each runs several times. */
   void launchEach(long items) {
