@@ -27,10 +27,10 @@ import java.util.stream.IntStream;
  * weights are dequantised to bf16 scratch for each product. Everything runs in order on one stream
  * and only {@link #download}, {@link #sumOfSquares} and {@link #synchronize} wait for it.
  *
- * <p>A matrix asked for in fp32 is held in bf16. In decoding, sequences of one new token each give
- * the same bits alone and together with up to seven others. Beyond that, and where prompts are read
- * in the same step, a token's result can depend on what else is in the batch, in the last bits:
- * cuBLAS chooses its kernel, and so the order of its sums, by shape.
+ * <p>A matrix asked for in fp32 is held in bf16. In decoding, a sequence of one new token gives the
+ * same bits alone and together with up to 63 others; more are taken in parts. Where prompts are
+ * read together, a token's result can depend on what else is in the batch, in the last bits: cuBLAS
+ * chooses its kernel, and so the order of its sums, by shape.
  */
 public final class CudaBackend implements Backend {
   private static final int NORM_WARPS = 8;

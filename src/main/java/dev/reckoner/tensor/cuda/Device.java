@@ -164,7 +164,7 @@ final class Device implements AutoCloseable {
     }
     if (address == 0) {
       throw new CudaException(
-          "out of GPU memory: %.2f GiB more needed, %.2f GiB in use, %.2f of %.2f GiB free on %s; lower the tokens of a micro-batch, switch recompute on, or use NF4"
+          "out of GPU memory: %.2f GiB more needed, %.2f GiB in use, %.2f of %.2f GiB free on %s; in training lower tokensPerMicroBatch or set recompute: true, in serving lower reckoner.model.batch; NF4 weights take the least"
               .formatted(
                   gib(size),
                   gib(driver.poolUsed(pool)),
