@@ -251,7 +251,8 @@ final class ModelChecks {
           sum += Math.exp(v - (double) top);
         }
         require(Math.abs(logProbability + Math.log(sum)) < 1e-4, "probability " + logProbability);
-        yield new float[] {(float) logProbability};
+        // The probability: of a logarithm near zero nothing is left in relative terms.
+        yield new float[] {(float) Math.exp(logProbability)};
       }
       case Answer.Logits(float[][] rows) -> {
         require(Arrays.equals(rows[0], own), "other logits");
