@@ -7,7 +7,7 @@
 #define LOG2E 1.4426950408889634f
 #define LANES (D / 8)
 #define PER (32 / LANES)
-#define WARPS 4
+#define WARPS (G > 4 ? 4 : 8)
 #define THREADS (WARPS * 32)
 #define HALF (D / 2)
 #define W (HALF / 32)
@@ -31,11 +31,6 @@ __device__ __forceinline__ u32 address(const void *p) { return (u32)__cvta_gener
 
 __device__ __forceinline__ void clusterBarrier() {
   asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory");
-}
-
-__device__ __forceinline__ void unpack(uint4 u, float (&f)[8]) {
-  f[0] = lowHalf(u.x), f[1] = highHalf(u.x), f[2] = lowHalf(u.y), f[3] = highHalf(u.y);
-  f[4] = lowHalf(u.z), f[5] = highHalf(u.z), f[6] = lowHalf(u.w), f[7] = highHalf(u.w);
 }
 
 // Norm and rotary positions of one head, by a warp; as it would be stored.
@@ -84,18 +79,6 @@ void decode_attention(const bf16 *qkv, int qs, const float *qw, const float *kw,
   int from = begin + split * chunk, to = min(end, from + chunk);
   const bf16 *k = cache.k + layer * cache.layerStride + kvHead * D + d;
   const bf16 *v = cache.v + layer * cache.layerStride + kvHead * D + d;
-  // The first keys and values do not depend on what came before.
-  int list = warp * PER + sub;
-  uint4 keys[AHEAD], values[AHEAD];
-  auto fetch = [&](int at) {
-#pragma unroll
-    for (int a = 0; a < AHEAD; a++) {
-      i64 place = (i64)min(at + a * LISTS + list, end - 1) * width;
-      keys[a] = *reinterpret_cast<const uint4 *>(k + place);
-      values[a] = *reinterpret_cast<const uint4 *>(v + place);
-    }
-  };
-  if (from < to) fetch(from);
   awaitPrevious();
   const bf16 *x = qkv + (i64)row.x * qs;
   for (int item = warp; item < G + 2; item += WARPS) {
@@ -143,15 +126,17 @@ void decode_attention(const bf16 *qkv, int qs, const float *qw, const float *kw,
       }
     }
   };
+  int list = warp * PER + sub;
   for (int at = from; at < to; at += LISTS * AHEAD) {
+    float keys[AHEAD][8], values[AHEAD][8];
 #pragma unroll
     for (int a = 0; a < AHEAD; a++) {
-      float key[8], value[8];
-      unpack(keys[a], key);
-      unpack(values[a], value);
-      take(key, value, at + a * LISTS + list < to);
+      i64 place = (i64)min(at + a * LISTS + list, end - 1) * width;
+      load(k + place, keys[a]);
+      load(v + place, values[a]);
     }
-    if (at + LISTS * AHEAD < to) fetch(at + LISTS * AHEAD);
+#pragma unroll
+    for (int a = 0; a < AHEAD; a++) take(keys[a], values[a], at + a * LISTS + list < to);
   }
   if (split == 0 && warp == 0) {
     float key[8], value[8];

@@ -1,6 +1,6 @@
 // y = x W^T for at most 64 rows of x, each weight read once where it lies, products on tensor cores
 // (mma.m16n8k16, bf16 in, fp32 out). Compiled for ROWS (8, 16, 32, 64), TILES of 8 outputs a warp,
-// SLICES of the columns in a block, GEGLU and NF4; STAGED: x is copied to shared memory first.
+// SLICES of the columns in a block, GEGLU and NF4.
 //
 // A piece is 64 columns, a block of NF4 scales. In it lane 4g + q holds columns 16q to 16q + 15 of
 // row g of both operands; the order of a sum's terms is free as long as both agree. NF4 codes are
@@ -19,31 +19,6 @@ __device__ __forceinline__ void mma(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a
       "{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
-}
-
-__device__ __forceinline__ void copyAsync(bf16 *to, const bf16 *from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(to)),
-               "l"(from) : "memory");
-}
-__device__ __forceinline__ void awaitCopies() {
-  asm volatile("cp.async.wait_all;" ::: "memory");
-}
-
-// Four ranks of u from r on, as bf16, times scale.
-__device__ __forceinline__ uint2 fourRanks(const float *u, int r, int rank, float scale) {
-  float v[4];
-#pragma unroll
-  for (int i = 0; i < 4; i++) v[i] = r + i < rank ? u[r + i] * scale : 0.f;
-  return make_uint2(pack(v[0], v[1]), pack(v[2], v[3]));
-}
-
-__device__ __forceinline__ uint2 fourRanks(const bf16 *b, int r, int rank) {
-  if (rank % 4 == 0)
-    return r < rank ? __ldg(reinterpret_cast<const uint2 *>(b + r)) : make_uint2(0, 0);
-  u32 v[4];
-#pragma unroll
-  for (int i = 0; i < 4; i++) v[i] = r + i < rank ? b[r + i] : 0;
-  return make_uint2(v[0] | v[1] << 16, v[2] | v[3] << 16);
 }
 
 #if NF4
@@ -120,13 +95,8 @@ extern "C" __global__ __launch_bounds__(256) void product(
     const int *groupOf, const float *u, int us, const LowRankGroup *next, const int *nextGroupOf,
     float *nextU, int nus, const int *chosen) {
   extern __shared__ __align__(16) u32 memory[];
-  // x, and when it has been used the sums of the slices
   float *parts = reinterpret_cast<float *>(memory + TABLE);
-  #if STAGED
-  bf16 *staged = reinterpret_cast<bf16 *>(parts);
-#endif
-  float *extra = parts + 8 * MT * TILES * 128;  // of adapters
-  bf16 *made = reinterpret_cast<bf16 *>(extra + UNITS * MT * TILES * 128);
+  bf16 *made = reinterpret_cast<bf16 *>(parts + 8 * MT * TILES * 128);
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
   int slice = warp % SLICES, first = (blockIdx.x * UNITS + warp / SLICES) * OUTS;
   int pieces = ins >> 6, all = gridDim.y * SLICES, part = blockIdx.y * SLICES + slice;
@@ -152,21 +122,9 @@ extern "C" __global__ __launch_bounds__(256) void product(
         ahead[d][n].read(values, scales, row[n], out[n], last[n], pieces, from + d, q);
 #if NF4
   fillTable(memory);
+  __syncthreads();
 #endif
   awaitPrevious();
-#if STAGED
-  // Rows 16 bytes more than a multiple of 128 apart: the lanes of a fragment do not meet in a bank.
-  int base = pieces * (blockIdx.y * SLICES) / all;
-  int count = pieces * ((blockIdx.y + 1) * SLICES) / all - base, pitch = count * 64 + 8;
-  for (int t = warp; t < rows; t += 8)
-    for (int c = lane; c < count * 8; c += 32)
-      copyAsync(staged + t * pitch + c * 8, x + (i64)t * xs + base * 64 + c * 8);
-  awaitCopies();
-#else
-  int base = 0, pitch = xs;
-  const bf16 *staged = x;
-#endif
-  __syncthreads();
   const u32 *table = memory + lane;
   float total[MT][TILES][4];
 #pragma unroll
@@ -194,12 +152,12 @@ extern "C" __global__ __launch_bounds__(256) void product(
           ahead[d][n].read(values, scales, row[n], out[n], last[n], pieces, piece + DEPTH, q);
 #pragma unroll
       for (int m = 0; m < MT; m++) {
-        const bf16 *in = staged + (i64)min(m * 16 + g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
+        const bf16 *in = x + (i64)min(m * 16 + g, rows - 1) * xs + piece * 64 + q * 16;
         uint4 low0 = reinterpret_cast<const uint4 *>(in)[0];
         uint4 low1 = reinterpret_cast<const uint4 *>(in)[1];
         uint4 high0 = make_uint4(0, 0, 0, 0), high1 = high0;
         if (ROWS > 8) {
-          in = staged + (i64)min(m * 16 + 8 + g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
+          in = x + (i64)min(m * 16 + 8 + g, rows - 1) * xs + piece * 64 + q * 16;
           high0 = reinterpret_cast<const uint4 *>(in)[0];
           high1 = reinterpret_cast<const uint4 *>(in)[1];
         }
@@ -224,55 +182,12 @@ extern "C" __global__ __launch_bounds__(256) void product(
       }
     }
   }
-#if STAGED
-  __syncthreads();
-#endif
 #pragma unroll
   for (int m = 0; m < MT; m++)
 #pragma unroll
     for (int n = 0; n < TILES; n++)
       reinterpret_cast<float4 *>(parts)[((warp * MT + m) * TILES + n) * 32 + lane] =
           make_float4(total[m][n][0], total[m][n][1], total[m][n][2], total[m][n][3]);
-  // What adapters add, 16 rows a slice: rows of other adapters count as zero. Parts of a layer begin
-  // at multiples of 8.
-  if (adapters)
-    for (int m = slice; m < MT; m += SLICES) {
-      float added[TILES][4];
-#pragma unroll
-      for (int n = 0; n < TILES; n++) added[n][0] = added[n][1] = added[n][2] = added[n][3] = 0.f;
-      int end = min(m * 16 + 16, rows), low = m * 16 + g, high = low + 8;
-      for (int t = m * 16; t < end;) {
-        int group = groupOf[t];
-        if (group < 0) {
-          t++;
-          continue;
-        }
-        const LowRankGroup &a = adapters[group];
-        int to = min(end, a.toRow);
-        bool ofLow = low >= t && low < to, ofHigh = high >= t && high < to;
-#pragma unroll
-        for (int n = 0; n < TILES; n++) {
-          // The same for the whole tile, but for outputs that there are not.
-          int tile = out[n] - 2 * q, p = 0;
-          while (p < a.parts && (tile < a.fromColumn[p] || tile >= a.toColumn[p])) p++;
-          if (p == a.parts) continue;
-          int fromRank = a.fromRank[p], rank = a.toRank[p] - fromRank;
-          const bf16 *b = a.b[p] + (i64)(row[n] - a.fromColumn[p]) * rank;
-          const float *v = u + fromRank;
-          for (int r = q * 4; r < (rank + 15) / 16 * 16; r += 16) {
-            uint2 first = make_uint2(0, 0), second = first, w = fourRanks(b, r, rank);
-            if (ofLow) first = fourRanks(v + (i64)low * us, r, rank, a.scale);
-            if (ofHigh) second = fourRanks(v + (i64)high * us, r, rank, a.scale);
-            mma(added[n], first.x, second.x, first.y, second.y, w.x, w.y);
-          }
-        }
-        t = to;
-      }
-#pragma unroll
-      for (int n = 0; n < TILES; n++)
-        reinterpret_cast<float4 *>(extra)[((warp / SLICES * MT + m) * TILES + n) * 32 + lane] =
-            make_float4(added[n][0], added[n][1], added[n][2], added[n][3]);
-    }
   __syncthreads();
   // The sum over slices of tile n, column c of it, row t.
   auto sum = [&](int unit, int n, int c, int t) {
@@ -281,7 +196,6 @@ extern "C" __global__ __launch_bounds__(256) void product(
     float v = 0.f;
 #pragma unroll
     for (int s = 0; s < SLICES; s++) v += parts[place + s * MT * TILES * 128];
-    if (adapters) v += extra[place - unit * (SLICES - 1) * MT * TILES * 128];
     return v;
   };
   constexpr int BLOCK = UNITS * OUTS;
@@ -293,9 +207,12 @@ extern "C" __global__ __launch_bounds__(256) void product(
       partial[((i64)blockIdx.y * rows + t) * outs + n] = v;
       continue;
     }
+    int group = adapters ? groupOf[t] : -1;
+    if (group >= 0) v += expand(adapters[group], u + (i64)t * us, n);
     bf16 *place = y + (i64)t * ys + n;
     if (GEGLU) {
       float up = sum(unit, TILES / 2 + inUnit / 8, inUnit % 8, t), slope;
+      if (group >= 0) up += expand(adapters[group], u + (i64)t * us, outs + n);
       // Of gate and up as they would be stored.
       bf16 value = toBf16(gelu(toFloat(toBf16(v)), &slope) * toFloat(toBf16(up)));
       *place = value;

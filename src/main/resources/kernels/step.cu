@@ -129,27 +129,23 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
   if (group < 0) return;
   __syncthreads();
   const LowRankGroup &to = next[group];
-  // Three ranks at a time, so that more loads are under way.
-  for (int k = warp; k < to.ranks; k += 3 * THREADS / 32) {
-    float dot[3] = {0.f, 0.f, 0.f};
-    const bf16 *a[3];
-#pragma unroll
-    for (int j = 0; j < 3; j++) a[j] = to.a + (i64)min(k + j * THREADS / 32, to.ranks - 1) * n;
+  // Two ranks at a time, so that more loads are under way.
+  for (int k = 2 * warp; k < to.ranks; k += THREADS / 16) {
+    const bf16 *a = to.a + (i64)k * n, *b = k + 1 < to.ranks ? a + n : a;
+    float dotA = 0.f, dotB = 0.f;
 #pragma unroll 5
     for (int c = lane * 8; c < n; c += 256) {
-      float f[8], wa[3][8];
-#pragma unroll
-      for (int j = 0; j < 3; j++) load(a[j] + c, wa[j]);
+      float f[8], wa[8], wb[8];
+      load(a + c, wa);
+      load(b + c, wb);
       load(normed + c, f);
 #pragma unroll
-      for (int j = 0; j < 3; j++)
-#pragma unroll
-        for (int e = 0; e < 8; e++) dot[j] = fmaf(f[e], wa[j][e], dot[j]);
+      for (int e = 0; e < 8; e++) dotA = fmaf(f[e], wa[e], dotA), dotB = fmaf(f[e], wb[e], dotB);
     }
-#pragma unroll
-    for (int j = 0; j < 3; j++) {
-      float all = warpSum(dot[j]);
-      if (lane == 0 && k + j * THREADS / 32 < to.ranks) nextU[(i64)row * nus + k + j * THREADS / 32] = all;
+    dotA = warpSum(dotA), dotB = warpSum(dotB);
+    if (lane == 0) {
+      nextU[(i64)row * nus + k] = dotA;
+      if (k + 1 < to.ranks) nextU[(i64)row * nus + k + 1] = dotB;
     }
   }
 }

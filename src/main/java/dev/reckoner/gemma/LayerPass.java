@@ -4,8 +4,6 @@ import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Indices;
 import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Tensor;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * One decoder layer's training forward, what it keeps, and its backward. Owns its input. A local
@@ -212,44 +210,37 @@ final class LayerPass implements AutoCloseable {
             && gateUpLora.dropsNothing()
             && activated == null
             && gradients.gateUp() == null;
-    List<Backend.WeightGradient> adapters = new ArrayList<>();
     try (Tensor dGateUp = backend.activations(t, 2 * config.feedForward())) {
-      Tensor u = behind(h2, gateUpLora);
-      try (Tensor dActivated = backend.activations(t, config.feedForward())) {
+      if (joint) {
+        try (Tensor dActivated = backend.activations(t, config.feedForward())) {
+          Tensor du = behind(wideBranch, downLora);
+          inputGradient(w.down(), downLora, dBranch, du, dActivated);
+          Tensor u = behind(h2, gateUpLora);
+          gateUpLora.gegluGradient(downLora, dActivated, gateUp, dGateUp, u, du);
+          downLora.bGradient(behind(downOut, downLora), dBranch);
+        }
+        Tensor du = behind(wideH, gateUpLora);
+        inputGradient(w.gateUp(), gateUpLora, dGateUp, du, dh);
+        gateUpLora.aGradient(h2.columns(0, config.hidden()), du);
+        return;
+      }
+      try (Tensor dActivated = backend.activations(t, config.feedForward());
+          Tensor again = activated == null ? backend.activations(t, config.feedForward()) : null) {
         Tensor du = behind(wideBranch, downLora);
         inputGradient(w.down(), downLora, dBranch, du, dActivated);
-        if (joint) {
-          gateUpLora.gegluGradient(downLora, dActivated, gateUp, dGateUp, u, du);
-          downLora.bGradient(behind(downOut, downLora), dBranch, adapters);
+        if (again == null) {
+          backend.gegluGradient(dActivated, gateUp, dGateUp);
         } else {
-          gegluGradient(dActivated, dGateUp, dBranch, du);
+          backend.gegluGradient(dActivated, gateUp, dGateUp, again);
         }
+        Tensor in = again == null ? activated : again;
+        Tensor u = behind(downOut, downLora);
+        weightGradient(gradients.down(), downLora, in, u, dBranch, du);
       }
       Tensor du = behind(wideH, gateUpLora);
       inputGradient(w.gateUp(), gateUpLora, dGateUp, du, dh);
       Tensor in = h2.columns(0, config.hidden());
-      if (joint) {
-        gateUpLora.aGradient(in, du, adapters);
-      } else {
-        weightGradient(gradients.gateUp(), gateUpLora, in, u, dGateUp, du, adapters);
-      }
-      backend.linearWeightGradients(adapters);
-    }
-  }
-
-  private void gegluGradient(Tensor dActivated, Tensor dGateUp, Tensor dBranch, Tensor du) {
-    List<Backend.WeightGradient> adapters = new ArrayList<>();
-    try (Tensor again =
-        activated == null ? backend.activations(x.rows(), config.feedForward()) : null) {
-      if (again == null) {
-        backend.gegluGradient(dActivated, gateUp, dGateUp);
-      } else {
-        backend.gegluGradient(dActivated, gateUp, dGateUp, again);
-      }
-      Tensor in = again == null ? activated : again;
-      Tensor u = behind(downOut, downLora);
-      weightGradient(gradients.down(), downLora, in, u, dBranch, du, adapters);
-      backend.linearWeightGradients(adapters);
+      weightGradient(gradients.gateUp(), gateUpLora, in, behind(h2, gateUpLora), dGateUp, du);
     }
   }
 
@@ -257,15 +248,13 @@ final class LayerPass implements AutoCloseable {
     int t = x.rows();
     int qWidth = config.queryWidth();
     int kWidth = config.keyWidth();
-    List<Backend.WeightGradient> adapters = new ArrayList<>();
     try (Tensor dQkv = backend.activations(t, qWidth + 2 * kWidth)) {
       try (Tensor dAttended = backend.activations(t, qWidth);
           Tensor dq = backend.activations(t, qWidth);
           Tensor dk = backend.activations(t, kWidth)) {
         Tensor du = behind(wideBranch, oLora);
         inputGradient(w.o(), oLora, dBranch, du, dAttended);
-        Tensor u = behind(attentionOut, oLora);
-        weightGradient(gradients.o(), oLora, attended, u, dBranch, du, adapters);
+        weightGradient(gradients.o(), oLora, attended, behind(attentionOut, oLora), dBranch, du);
         backend.attentionGradient(
             dAttended,
             q,
@@ -296,8 +285,7 @@ final class LayerPass implements AutoCloseable {
       Tensor du = behind(wideH, qkvLora);
       inputGradient(w.qkv(), qkvLora, dQkv, du, dh);
       Tensor in = h.columns(0, config.hidden());
-      weightGradient(gradients.qkv(), qkvLora, in, behind(h, qkvLora), dQkv, du, adapters);
-      backend.linearWeightGradients(adapters);
+      weightGradient(gradients.qkv(), qkvLora, in, behind(h, qkvLora), dQkv, du);
     }
   }
 
@@ -310,18 +298,12 @@ final class LayerPass implements AutoCloseable {
   }
 
   private void weightGradient(
-      Tensor dWeight,
-      LoraPass lora,
-      Tensor in,
-      Tensor u,
-      Tensor dOut,
-      Tensor du,
-      List<Backend.WeightGradient> adapters) {
+      Tensor dWeight, LoraPass lora, Tensor in, Tensor u, Tensor dOut, Tensor du) {
     if (dWeight != null) {
       backend.linearWeightGradient(dOut, in, 1, dWeight);
     }
     if (lora != null) {
-      lora.weightGradient(in, u, dOut, du, adapters);
+      lora.weightGradient(in, u, dOut, du);
     }
   }
 

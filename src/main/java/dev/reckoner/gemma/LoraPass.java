@@ -97,31 +97,26 @@ final class LoraPass {
     return site.parts().stream().map(adapter::bGradient).toList();
   }
 
-  /**
-   * Adds dA and dB to what is to be accumulated before the tensors change; what needs tensors of
-   * its own is accumulated at once.
-   */
-  void weightGradient(
-      Tensor x, Tensor u, Tensor dy, Tensor du, List<Backend.WeightGradient> gradients) {
-    bGradient(u, dy, gradients);
-    aGradient(x, du, gradients);
+  /** Accumulates dA and dB. */
+  void weightGradient(Tensor x, Tensor u, Tensor dy, Tensor du) {
+    bGradient(u, dy);
+    aGradient(x, du);
   }
 
-  void bGradient(Tensor u, Tensor dy, List<Backend.WeightGradient> gradients) {
-    gradients.addAll(lowRank.bGradients(dy, u, bGradients()));
+  void bGradient(Tensor u, Tensor dy) {
+    backend.lowRankGradient(lowRank, dy, u, bGradients());
   }
 
-  void aGradient(Tensor x, Tensor du, List<Backend.WeightGradient> gradients) {
-    if (dropout == 0) {
-      gradients.add(new Backend.WeightGradient(du, x, 1, adapter.aGradient(site)));
-      return;
-    }
+  void aGradient(Tensor x, Tensor du) {
     try (Tensor dropped = dropped(x)) {
-      backend.linearWeightGradient(du, dropped, 1, adapter.aGradient(site));
+      backend.linearWeightGradient(du, dropped == null ? x : dropped, 1, adapter.aGradient(site));
     }
   }
 
   private Tensor dropped(Tensor x) {
+    if (dropout == 0) {
+      return null;
+    }
     Tensor out = backend.activations(x.rows(), x.columns());
     backend.dropout(x, dropout, seed, 0, out);
     return out;

@@ -143,14 +143,20 @@ public interface Backend extends AutoCloseable {
     return Math.clamp((32L << 20) / vocabulary, 16, 4096);
   }
 
-  /** {@code dw += alpha * dy^T x}: one of {@link #linearWeightGradients}. */
-  record WeightGradient(Tensor dy, Tensor x, float alpha, Tensor dw) {}
-
   /**
-   * Several weight gradients of as many rows, each its own dw; a backend may make them together.
+   * Weight gradients of an adapter's B: {@code dB_p += scale * dy_p^T u_p} of each part.
+   *
+   * @param gradients fp32, one a part
    */
-  default void linearWeightGradients(List<WeightGradient> gradients) {
-    gradients.forEach(g -> linearWeightGradient(g.dy(), g.x(), g.alpha(), g.dw()));
+  default void lowRankGradient(LowRank adapter, Tensor dy, Tensor u, List<Tensor> gradients) {
+    for (int i = 0; i < gradients.size(); i++) {
+      LowRank.Part part = adapter.parts().get(i);
+      linearWeightGradient(
+          dy.columns(part.fromColumn(), part.toColumn()),
+          u.columns(part.fromRank(), part.toRank()),
+          adapter.scale(),
+          gradients.get(i));
+    }
   }
 
   /**
@@ -436,7 +442,7 @@ public interface Backend extends AutoCloseable {
       gegluGradient(dOut, gateUp, dGateUp, activated);
       linearWeightGradient(downDu, activated, 1, aGradient);
     }
-    linearWeightGradients(gateUpAdapter.bGradients(dGateUp, gateUpU, bGradients));
+    lowRankGradient(gateUpAdapter, dGateUp, gateUpU, bGradients);
   }
 
   /** The same, and {@link #geglu} made again: {@code activated [T, F]}. */

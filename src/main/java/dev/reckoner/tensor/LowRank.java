@@ -1,6 +1,5 @@
 package dev.reckoner.tensor;
 
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -22,24 +21,5 @@ public record LowRank(Matrix a, float scale, List<Part> parts) {
   /** Of all parts. */
   public int ranks() {
     return a.rows();
-  }
-
-  /**
-   * Weight gradients of B: {@code dB_p += scale * dy_p^T u_p} of each part.
-   *
-   * @param gradients fp32, one a part
-   */
-  public List<Backend.WeightGradient> bGradients(Tensor dy, Tensor u, List<Tensor> gradients) {
-    List<Backend.WeightGradient> all = new ArrayList<>();
-    for (int i = 0; i < parts.size(); i++) {
-      Part part = parts.get(i);
-      all.add(
-          new Backend.WeightGradient(
-              dy.columns(part.fromColumn(), part.toColumn()),
-              u.columns(part.fromRank(), part.toRank()),
-              scale,
-              gradients.get(i)));
-    }
-    return all;
   }
 }

@@ -251,8 +251,7 @@ final class ModelChecks {
           sum += Math.exp(v - (double) top);
         }
         require(Math.abs(logProbability + Math.log(sum)) < 1e-4, "probability " + logProbability);
-        // The probability: of a logarithm near zero nothing is left in relative terms.
-        yield new float[] {(float) Math.exp(logProbability)};
+        yield new float[] {(float) logProbability};
       }
       case Answer.Logits(float[][] rows) -> {
         require(Arrays.equals(rows[0], own), "other logits");

@@ -373,15 +373,7 @@ final class OperationChecks {
               Tensor db = o.floats(lb, n, rank);
               Tensor tu = o.view(Arrays.copyOf(x, t * 2 * rank), t, 2 * rank, 8, 8);
               List<Tensor> gradients = List.of(db.rows(0, first), db.rows(first, n));
-              Tensor da = o.floats(la, 2 * rank, in);
-              Tensor twice = o.floats(la, 2 * rank, in);
-              List<Backend.WeightGradient> all =
-                  new ArrayList<>(adapter.bGradients(o.activation(dy, t, n), tu, gradients));
-              all.add(new Backend.WeightGradient(tu, o.activation(x, t, in), 0.5f, da));
-              all.add(new Backend.WeightGradient(tu, o.activation(x, t, in), 1, twice));
-              o.b.linearWeightGradients(all);
-              results.add(o.read(da));
-              results.add(o.read(twice));
+              o.b.lowRankGradient(adapter, o.activation(dy, t, n), tu, gradients);
               results.add(o.read(db));
               return results.toArray(float[][]::new);
             });

@@ -27,6 +27,7 @@ final class Cublas implements AutoCloseable {
   private final long workspace;
   private final MethodHandle destroy;
   private final MethodHandle gemm;
+  private final MethodHandle batched;
   private final MemorySegment alphaBeta;
 
   /**
@@ -65,6 +66,33 @@ final class Cublas implements AutoCloseable {
             LONG, // C
             INT,
             INT, // ldc
+            INT, // compute type
+            INT); // algorithm
+    batched =
+        function(
+            lib,
+            "cublasGemmStridedBatchedEx",
+            LONG, // handle
+            INT, // op(A)
+            INT, // op(B)
+            INT, // m
+            INT, // n
+            INT, // k
+            POINTER, // alpha
+            LONG, // A
+            INT,
+            INT, // lda
+            LONG, // stride of A
+            LONG, // B
+            INT,
+            INT, // ldb
+            LONG, // stride of B
+            POINTER, // beta
+            LONG, // C
+            INT,
+            INT, // ldc
+            LONG, // stride of C
+            INT, // how many
             INT, // compute type
             INT); // algorithm
     alphaBeta = arena.allocate(8, 8);
@@ -140,6 +168,48 @@ final class Cublas implements AutoCloseable {
         dy.stride(),
         beta,
         dw);
+  }
+
+  /**
+   * {@link #dyTx} onto dw, and the same with the columns of dy and x behind these onto what lies
+   * {@code apart} values from dw.
+   */
+  void dyTxTwice(CudaTensor dy, CudaTensor x, float alpha, CudaTensor dw, long apart) {
+    device.enter();
+    alphaBeta.set(ValueLayout.JAVA_FLOAT, 0, alpha);
+    alphaBeta.set(ValueLayout.JAVA_FLOAT, 4, 1);
+    int status;
+    try {
+      status =
+          (int)
+              batched.invokeExact(
+                  handle,
+                  NO_TRANSPOSE,
+                  TRANSPOSE,
+                  dw.columns(),
+                  dw.rows(),
+                  dy.rows(),
+                  alphaBeta,
+                  x.address(),
+                  REAL_16BF,
+                  x.stride(),
+                  (long) x.columns(),
+                  dy.address(),
+                  REAL_16BF,
+                  dy.stride(),
+                  (long) dy.columns(),
+                  alphaBeta.asSlice(4),
+                  dw.address(),
+                  REAL_32F,
+                  dw.stride(),
+                  apart,
+                  2,
+                  COMPUTE_32F,
+                  DEFAULT_ALGORITHM);
+    } catch (Throwable e) {
+      throw Native.unexpected(e);
+    }
+    check(status, "two products of %d x %d".formatted(dw.rows(), dw.columns()));
   }
 
   /** Column-major {@code C [m, n] = alpha * op(A) op(B) + beta * C}, A and B bf16. */

@@ -17,7 +17,6 @@ import dev.reckoner.tensor.Tensor;
 import dev.reckoner.tensor.WeightSource;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,16 +28,13 @@ import java.util.stream.IntStream;
  * and only {@link #download}, {@link #sumOfSquares} and {@link #synchronize} wait for it.
  *
  * <p>A matrix asked for in fp32 is held in bf16. In decoding, a sequence of one new token gives the
- * same bits alone and together with up to 15 others, and with up to 63 where the vocabulary is
- * small. Beyond that, and where prompts are read together, a token's result can depend on what else
- * is in the batch, in the last bits: cuBLAS chooses its kernel, and so the order of its sums, by
- * shape.
+ * same bits alone and together with up to 63 others; more are taken in parts. Where prompts are
+ * read together, a token's result can depend on what else is in the batch, in the last bits: cuBLAS
+ * chooses its kernel, and so the order of its sums, by shape.
  */
 public final class CudaBackend implements Backend {
   private static final int NORM_WARPS = 8;
   private static final int SUM_BLOCKS = 1024;
-
-  private static final int HEAD_ROWS = 100_000;
 
   // kernels/adapted.cu
   private static final int WIDEST_RANK = 32;
@@ -62,7 +58,6 @@ public final class CudaBackend implements Backend {
   private final Cublas cublas;
   private final Attention attention;
   private final Product product;
-  private final Skinny skinny;
   private final Decoding decoding;
   private final Map<Object, Recording> recordings = new HashMap<>();
 
@@ -72,7 +67,6 @@ public final class CudaBackend implements Backend {
     cublas = new Cublas(device);
     attention = new Attention(device, kernels);
     product = new Product(kernels);
-    skinny = new Skinny(device, kernels);
     decoding = new Decoding(device, kernels, product);
   }
 
@@ -538,9 +532,11 @@ public final class CudaBackend implements Backend {
   }
 
   private boolean isFew(CudaMatrix m, CudaTensor in) {
-    // Of a whole vocabulary cuBLAS is faster from there on.
-    boolean head = m.rows() > HEAD_ROWS && in.rows() > 16;
-    return device.hasClusters() && Product.takes(m, in) && !head;
+    // measured in one call: the head of more rows by cuBLAS
+    boolean head = m.rows() > 100_000 && in.rows() > 16;
+    return device.hasClusters()
+        && Product.takes(m, in)
+        && !(head && System.getProperty("reckoner.variant", "").contains("h"));
   }
 
   @Override
@@ -664,19 +660,27 @@ public final class CudaBackend implements Backend {
     cublas.dyTx(dOut, in, alpha, 1, gradient);
   }
 
-  /** Those of an adapter together, which have few ranks on one side; others one by one. */
+  /** Two parts of equal size at a time where they are neighbours: k and v; gate and up. */
   @Override
-  public void linearWeightGradients(List<WeightGradient> gradients) {
-    List<WeightGradient> narrow = new ArrayList<>();
-    for (WeightGradient g : gradients) {
-      if (Skinny.takes(g) && !System.getProperty("reckoner.variant", "").contains("s")) {
-        narrow.add(g);
+  public void lowRankGradient(LowRank adapter, Tensor dy, Tensor u, List<Tensor> gradients) {
+    int n = gradients.size();
+    for (int i = 0; i < n; i++) {
+      LowRank.Part part = adapter.parts().get(i);
+      CudaTensor dOut = CudaTensor.activation(dy.columns(part.fromColumn(), part.toColumn()));
+      CudaTensor in = CudaTensor.activation(u.columns(part.fromRank(), part.toRank()));
+      CudaTensor gradient = CudaTensor.floats(gradients.get(i));
+      CudaTensor second = i + 1 < n ? CudaTensor.floats(gradients.get(i + 1)) : null;
+      if (second != null
+          && second.rows() == gradient.rows()
+          && second.columns() == gradient.columns()
+          && adapter.parts().get(i + 1).fromColumn() == part.toColumn()
+          && adapter.parts().get(i + 1).fromRank() == part.toRank()) {
+        long apart = (second.address() - gradient.address()) / 4;
+        cublas.dyTxTwice(dOut, in, adapter.scale(), gradient, apart);
+        i++;
       } else {
-        linearWeightGradient(g.dy(), g.x(), g.alpha(), g.dw());
+        linearWeightGradient(dOut, in, adapter.scale(), gradient);
       }
-    }
-    for (int from = 0; from < narrow.size(); from += Skinny.MOST) {
-      skinny.run(narrow.subList(from, Math.min(narrow.size(), from + Skinny.MOST)));
     }
   }
 
@@ -1220,7 +1224,11 @@ public final class CudaBackend implements Backend {
     boolean halves =
         bGradients.size() == 2
             && bGradients.stream().allMatch(b -> b.rows() == columns && b.columns() == rank);
-    if (!halves || rank % 8 != 0 || rank > WIDEST_RANK || width(columns, d, in, to, u, du) == 1) {
+    if (!halves
+        || rank % 8 != 0
+        || rank > WIDEST_RANK
+        || width(columns, d, in, to, u, du) == 1
+        || System.getProperty("reckoner.variant", "").contains("g")) {
       Backend.super.adaptedGegluGradient(
           dOut, gateUp, dGateUp, gateUpAdapter, gateUpU, bGradients, downDu, aGradient);
       return;

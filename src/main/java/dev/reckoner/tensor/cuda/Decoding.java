@@ -205,6 +205,6 @@ final class Decoding {
         .p(next == null ? 0 : next.groupOf())
         .p(CudaTensor.addressOf(nextU))
         .i(nextU == null ? 0 : nextU.columns())
-        .launch(batch.segments(), kvHeads * SPLITS, 128, 0, true);
+        .launch(batch.segments(), kvHeads * SPLITS, group > 4 ? 128 : 256, 0, true);
   }
 }

@@ -14,9 +14,7 @@ import java.util.Map;
  * parameters.
  */
 final class Kernels implements AutoCloseable {
-  /** Eight bytes each. */
-  private static final int ARGUMENTS = 128;
-
+  private static final int ARGUMENTS = 32;
   private static final int PLAIN_SHARED_BYTES = 48 << 10;
 
   /** A loaded kernel; {@code sharedAllowed} is the dynamic shared memory it may have by now. */
@@ -108,13 +106,6 @@ final class Kernels implements AutoCloseable {
     return this;
   }
 
-  /** A structure by value, as the last argument. */
-  Kernels last(int[] words) {
-    MemorySegment.copy(words, 0, values, ValueLayout.JAVA_INT, 8L * count, words.length);
-    count++;
-    return this;
-  }
-
   /** The tensor's address and row stride. */
   Kernels t(CudaTensor tensor) {
     return p(tensor.address()).i(tensor.stride());
@@ -145,11 +136,13 @@ final class Kernels implements AutoCloseable {
             gridY,
             threads,
             sharedBytes,
-            early,
+            early && EARLY,
             device.stream(),
             pointers,
             called.name);
   }
+
+  private static final boolean EARLY = !System.getProperty("reckoner.variant", "").contains("p");
 
   /** One thread an item in blocks of 256, at most so many blocks that each runs several times. */
   void launchEach(long items) {

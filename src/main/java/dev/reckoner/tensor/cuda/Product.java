@@ -11,9 +11,6 @@ final class Product {
   private static final int WARPS = 8;
   private static final int WIDE = 4096;
 
-  /** Beside a table of 32 KiB. */
-  private static final int LARGEST_STAGED = 180 << 10;
-
   private final Kernels kernels;
 
   Product(Kernels kernels) {
@@ -40,7 +37,7 @@ final class Product {
         m.isNf4()
             ? new Form(rows, rows > 16 ? 2 : 1, m.rows() >= WIDE ? 2 : 8, false, true)
             : new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false);
-    start(form, m, x, 1, alpha, beta, y, 0, m.rows())
+    start(form, m, x, alpha, beta, y, 0, m.rows())
         .p(adapters.own == null ? 0 : adapters.own.address())
         .p(adapters.own == null ? 0 : adapters.own.groupOf())
         .p(CudaTensor.addressOf(adapters.u))
@@ -50,15 +47,14 @@ final class Product {
         .p(0)
         .i(0)
         .p(0)
-        .launch(
-            form.blocks(m.rows()), 1, WARPS * 32, form.sharedBytes(m, x, 1), m.master() == null);
+        .launch(form.blocks(m.rows()), 1, WARPS * 32, form.sharedBytes(), m.master() == null);
   }
 
   /** {@code y[t, j] = x[t] . W[chosen[j]]} of a bf16 matrix, the bits of {@link #run}. */
   void rows(CudaMatrix m, CudaIndices chosen, CudaTensor x, CudaTensor y) {
     int rows = rows(x);
     Form form = new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false);
-    start(form, m, x, 1, 1, 0, y, 0, chosen.size())
+    start(form, m, x, 1, 0, y, 0, chosen.size())
         .p(0)
         .p(0)
         .p(0)
@@ -68,7 +64,7 @@ final class Product {
         .p(0)
         .i(0)
         .p(chosen.address())
-        .launch(form.blocks(chosen.size()), 1, WARPS * 32, form.sharedBytes(m, x, 1));
+        .launch(form.blocks(chosen.size()), 1, WARPS * 32, form.sharedBytes());
   }
 
   /** Into how many parts the columns of {@link #partial} are divided. */
@@ -82,7 +78,7 @@ final class Product {
     int splits = sums.rows() / x.rows();
     int slices = splits > 1 ? 4 : 8;
     Form form = new Form(rows, rows > 16 ? splits > 1 ? 4 : 2 : 1, slices, false, m.isNf4());
-    start(form, m, x, splits, 1, 0, null, sums.address(), m.rows())
+    start(form, m, x, 1, 0, null, sums.address(), m.rows())
         .p(0)
         .p(0)
         .p(0)
@@ -92,12 +88,7 @@ final class Product {
         .p(0)
         .i(0)
         .p(0)
-        .launch(
-            form.blocks(m.rows()),
-            splits,
-            WARPS * 32,
-            form.sharedBytes(m, x, splits),
-            m.master() == null);
+        .launch(form.blocks(m.rows()), splits, WARPS * 32, form.sharedBytes(), m.master() == null);
   }
 
   /** Outputs that a sum for the next layer's ranks covers. */
@@ -107,7 +98,7 @@ final class Product {
   void geglu(CudaMatrix m, CudaTensor x, CudaTensor y, Adapters adapters) {
     int rows = rows(x);
     Form form = new Form(rows, rows > 16 ? 4 : 2, 2, true, m.isNf4());
-    start(form, m, x, 1, 1, 0, y, 0, y.columns())
+    start(form, m, x, 1, 0, y, 0, y.columns())
         .p(adapters.own == null ? 0 : adapters.own.address())
         .p(adapters.own == null ? 0 : adapters.own.groupOf())
         .p(CudaTensor.addressOf(adapters.u))
@@ -117,22 +108,20 @@ final class Product {
         .p(CudaTensor.addressOf(adapters.nextU))
         .i(adapters.nextU == null ? 0 : adapters.nextU.columns())
         .p(0)
-        .launch(
-            form.blocks(y.columns()), 1, WARPS * 32, form.sharedBytes(m, x, 1), m.master() == null);
+        .launch(form.blocks(y.columns()), 1, WARPS * 32, form.sharedBytes(), m.master() == null);
   }
 
   private Kernels start(
       Form form,
       CudaMatrix m,
       CudaTensor x,
-      int splits,
       float alpha,
       float beta,
       CudaTensor y,
       long partial,
       int outs) {
     return kernels
-        .call(kernels.get("product", form.defines(form.staged(m, x, splits) > 0), "product"))
+        .call(kernels.get("product", form.defines(), "product"))
         .p(m.values())
         .p(m.scales())
         .t(x)
@@ -158,9 +147,8 @@ final class Product {
    * @param slices of the columns in a block
    */
   private record Form(int rows, int tiles, int slices, boolean geglu, boolean nf4) {
-    List<String> defines(boolean staged) {
+    List<String> defines() {
       return List.of(
-          "STAGED=" + (staged ? 1 : 0),
           "ROWS=" + rows,
           "TILES=" + tiles,
           "SLICES=" + slices,
@@ -176,17 +164,10 @@ final class Product {
       return (outs + outsOfBlock() - 1) / outsOfBlock();
     }
 
-    /** Bytes of what a block reads of x; 0 where that does not fit shared memory. */
-    int staged(CudaMatrix m, CudaTensor x, int splits) {
-      int pieces = (m.columns() / PIECE + splits - 1) / splits;
-      int bytes = x.rows() * (pieces * PIECE * 2 + 16);
-      return bytes <= LARGEST_STAGED ? bytes : 0;
-    }
-
-    int sharedBytes(CudaMatrix m, CudaTensor x, int splits) {
+    int sharedBytes() {
       int table = nf4 ? 256 * 32 * 4 : 0;
-      int sums = (WARPS + WARPS / slices) * Math.max(1, rows / 16) * tiles * 128 * 4;
-      return table + Math.max(staged(m, x, splits), sums + (geglu ? rows * outsOfBlock() * 2 : 0));
+      int parts = WARPS * Math.max(1, rows / 16) * tiles * 128 * 4;
+      return table + parts + (geglu ? rows * outsOfBlock() * 2 : 0);
     }
   }
 }
