@@ -28,13 +28,16 @@ import java.util.stream.IntStream;
  * and only {@link #download}, {@link #sumOfSquares} and {@link #synchronize} wait for it.
  *
  * <p>A matrix asked for in fp32 is held in bf16. In decoding, a sequence of one new token gives the
- * same bits alone and together with up to 63 others; more are taken in parts. Where prompts are
- * read together, a token's result can depend on what else is in the batch, in the last bits: cuBLAS
- * chooses its kernel, and so the order of its sums, by shape.
+ * same bits alone and together with up to 15 others, and with up to 63 where the vocabulary is
+ * small. Beyond that, and where prompts are read together, a token's result can depend on what else
+ * is in the batch, in the last bits: cuBLAS chooses its kernel, and so the order of its sums, by
+ * shape.
  */
 public final class CudaBackend implements Backend {
   private static final int NORM_WARPS = 8;
   private static final int SUM_BLOCKS = 1024;
+
+  private static final int HEAD_ROWS = 100_000;
 
   // kernels/adapted.cu
   private static final int WIDEST_RANK = 32;
@@ -532,11 +535,9 @@ public final class CudaBackend implements Backend {
   }
 
   private boolean isFew(CudaMatrix m, CudaTensor in) {
-    // measured in one call: the head of more rows by cuBLAS
-    boolean head = m.rows() > 100_000 && in.rows() > 16;
-    return device.hasClusters()
-        && Product.takes(m, in)
-        && !(head && System.getProperty("reckoner.variant", "").contains("h"));
+    // Of a whole large vocabulary cuBLAS is faster from there on.
+    boolean head = m.rows() > HEAD_ROWS && in.rows() > 16;
+    return device.hasClusters() && Product.takes(m, in) && !head;
   }
 
   @Override
@@ -684,7 +685,7 @@ public final class CudaBackend implements Backend {
     }
   }
 
-  /** Of more than 64 rows equal to the columns of {@link #linear} within rounding only. */
+  /** Where cuBLAS makes {@link #linear}, equal to its columns within rounding only. */
   @Override
   public void linearRows(Matrix w, Indices rows, Tensor x, Tensor y) {
     CudaMatrix m = CudaMatrix.of(w);
@@ -1224,11 +1225,7 @@ public final class CudaBackend implements Backend {
     boolean halves =
         bGradients.size() == 2
             && bGradients.stream().allMatch(b -> b.rows() == columns && b.columns() == rank);
-    if (!halves
-        || rank % 8 != 0
-        || rank > WIDEST_RANK
-        || width(columns, d, in, to, u, du) == 1
-        || System.getProperty("reckoner.variant", "").contains("g")) {
+    if (!halves || rank % 8 != 0 || rank > WIDEST_RANK || width(columns, d, in, to, u, du) == 1) {
       Backend.super.adaptedGegluGradient(
           dOut, gateUp, dGateUp, gateUpAdapter, gateUpU, bGradients, downDu, aGradient);
       return;

@@ -136,13 +136,11 @@ final class Kernels implements AutoCloseable {
             gridY,
             threads,
             sharedBytes,
-            early && EARLY,
+            early,
             device.stream(),
             pointers,
             called.name);
   }
-
-  private static final boolean EARLY = !System.getProperty("reckoner.variant", "").contains("p");
 
   /** One thread an item in blocks of 256, at most so many blocks that each runs several times. */
   void launchEach(long items) {
