@@ -54,7 +54,7 @@ public final class ImproveCommand implements Callable<Integer> {
       names = "--size",
       defaultValue = "default",
       description =
-          "default: 200 chains in three rounds, about 25 minutes on two cores; small: 40 in one,"
+          "default: 70 chains in two rounds, a quarter of an hour on two cores; small: 40 in one,"
               + " about five; tiny: 10 in one, for tests, which learns nothing (default:"
               + " ${DEFAULT-VALUE}).")
   Scale size;
