@@ -46,8 +46,8 @@ class ImprovementLoopTest {
 
   private static final String CORRECTED =
       """
-      cite a = 120 USD million @ r1c1
-      cite b = 100 USD million @ r1c2
+      cite a = Net sales|2023 : 120 USD million @ r1c1
+      cite b = Net sales|2022 : 100 USD million @ r1c2
       compute c = (a - b) / b as % = 20 %
       conclude c = 20 %\
       """;
@@ -107,7 +107,7 @@ class ImprovementLoopTest {
             "reckoner.data-dir", directory.resolve("data").toString(),
             "reckoner.model.dir", model.toString(),
             "reckoner.model.backend", "cpu",
-            "reckoner.model.max-tokens", "96",
+            "reckoner.model.max-tokens", "192",
             "reckoner.improve.recipe", directory.resolve("recipe.yaml").toString(),
             "reckoner.improve.gates", directory.resolve("gates.yaml").toString(),
             "reckoner.improve.suite-problems", "4",
