@@ -3,7 +3,6 @@ package dev.reckoner.review;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.smallrye.mutiny.Multi;
-import io.smallrye.mutiny.infrastructure.Infrastructure;
 import jakarta.annotation.PostConstruct;
 import jakarta.annotation.security.RolesAllowed;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -37,17 +36,7 @@ public class CountStream {
 
   @PostConstruct
   void share() {
-    counts =
-        Multi.createFrom()
-            .ticks()
-            .every(EVERY)
-            .onOverflow()
-            .drop()
-            .emitOn(Infrastructure.getDefaultWorkerPool())
-            .map(tick -> queue.tally())
-            .broadcast()
-            .withCancellationAfterLastSubscriberDeparture()
-            .toAllSubscribers();
+    counts = SharedLook.every(EVERY, queue::tally);
   }
 
   @GET

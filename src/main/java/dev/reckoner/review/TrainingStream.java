@@ -4,7 +4,6 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.reckoner.improve.ImprovementService;
 import io.smallrye.mutiny.Multi;
-import io.smallrye.mutiny.infrastructure.Infrastructure;
 import jakarta.annotation.PostConstruct;
 import jakarta.annotation.security.RolesAllowed;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -39,17 +38,7 @@ public class TrainingStream {
 
   @PostConstruct
   void share() {
-    moments =
-        Multi.createFrom()
-            .ticks()
-            .every(EVERY)
-            .onOverflow()
-            .drop()
-            .emitOn(Infrastructure.getDefaultWorkerPool())
-            .map(tick -> feed.look())
-            .broadcast()
-            .withCancellationAfterLastSubscriberDeparture()
-            .toAllSubscribers();
+    moments = SharedLook.every(EVERY, feed::look);
   }
 
   /**
