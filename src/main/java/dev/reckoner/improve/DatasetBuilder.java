@@ -9,6 +9,7 @@ import dev.reckoner.reasoning.ChainSyntaxException;
 import dev.reckoner.reasoning.Evidence;
 import dev.reckoner.reasoning.Figures;
 import dev.reckoner.reasoning.PromptFormat;
+import dev.reckoner.reasoning.Step;
 import dev.reckoner.reasoning.Verdict;
 import dev.reckoner.reasoning.Verifier;
 import java.util.ArrayList;
@@ -58,17 +59,16 @@ final class DatasetBuilder {
     for (ValidatedChain chain : kept) {
       String id = "analysis " + chain.analysisId();
       if (chain.use() == Use.REJECTED) {
-        String original = Figures.of(chain.evidence()).labelled(chain.original());
-        line(rejections, record(id, chain.use().column(), chain.evidence(), original));
+        line(rejections, record(id, chain.use().column(), chain.evidence(), original(chain)));
         counts.merge("rejections", 1, Integer::sum);
       } else {
-        String target = target(chain);
+        Chain target = target(chain);
         if (target == null || !verifies(chain.evidence(), target)) {
           counts.merge("left out: a step does not verify", 1, Integer::sum);
           continue;
         }
         scan.find(id, chain.evidence()).ifPresent(leaks::add);
-        line(train, record(id, chain.use().column(), chain.evidence(), target));
+        line(train, record(id, chain.use().column(), chain.evidence(), target.text()));
         counts.merge("samples", 1, Integer::sum);
         if (chain.use() == Use.CORRECTED && preference(preferences, id, chain, target)) {
           counts.merge("preferences", 1, Integer::sum);
@@ -117,30 +117,34 @@ final class DatasetBuilder {
   }
 
   /** What to learn, with the labels that a person may leave out; {@code null} for no chain. */
-  private static String target(ValidatedChain chain) {
-    String text = chain.use() == Use.CORRECTED ? chain.corrected().text() : chain.original();
+  private static Chain target(ValidatedChain chain) {
     try {
-      return Chain.parse(Figures.of(chain.evidence()).labelled(text)).text();
+      return Chain.parse(
+          chain.use() == Use.CORRECTED
+              ? labelled(chain, chain.corrected().text())
+              : original(chain));
     } catch (ChainSyntaxException e) {
       return null;
     }
   }
 
-  private boolean verifies(Evidence evidence, String text) {
-    try {
-      Chain chain = Chain.parse(text);
-      return chain.conclusion().isPresent()
-          && verifier.verify(evidence, chain).stream().allMatch(Verdict::passed);
-    } catch (ChainSyntaxException e) {
-      return false;
-    }
+  private static String original(ValidatedChain chain) {
+    return labelled(chain, chain.original());
+  }
+
+  private static String labelled(ValidatedChain chain, String text) {
+    return Figures.of(chain.evidence()).labelled(text);
+  }
+
+  private boolean verifies(Evidence evidence, Chain chain) {
+    return chain.conclusion().isPresent()
+        && verifier.verify(evidence, chain).stream().allMatch(Verdict::passed);
   }
 
   /** Writes the pair; {@code false} where the correction changed nothing. */
-  private boolean preference(StringBuilder out, String id, ValidatedChain chain, String corrected) {
-    String original = Figures.of(chain.evidence()).labelled(chain.original());
-    List<String> wrong = original.lines().filter(l -> !l.isBlank()).toList();
-    List<String> right = corrected.lines().toList();
+  private boolean preference(StringBuilder out, String id, ValidatedChain chain, Chain corrected) {
+    List<String> wrong = original(chain).lines().filter(l -> !l.isBlank()).toList();
+    List<String> right = corrected.steps().stream().map(Step::text).toList();
     int same = 0;
     while (same < Math.min(wrong.size(), right.size()) && wrong.get(same).equals(right.get(same))) {
       same++;

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class ImprovementLoopTest {
 
-  private static final Evidence EVIDENCE =
+  static final Evidence EVIDENCE =
       new Evidence(
           "Acme, 2023",
           "What is the growth of net sales?",

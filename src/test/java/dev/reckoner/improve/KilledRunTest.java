@@ -7,7 +7,6 @@ import dev.reckoner.agent.ServingModel;
 import dev.reckoner.improve.TrainingRun.LossPoint;
 import dev.reckoner.improve.TrainingRun.Status;
 import dev.reckoner.inference.TinyModel;
-import dev.reckoner.reasoning.Evidence;
 import io.smallrye.config.SmallRyeConfig;
 import io.smallrye.config.SmallRyeConfigBuilder;
 import java.io.IOException;
@@ -31,16 +30,6 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class KilledRunTest {
 
-  private static final Evidence EVIDENCE =
-      new Evidence(
-          "Acme, 2023",
-          "What is the growth of net sales?",
-          List.of(
-              new Evidence.Table(
-                  "USD million",
-                  List.of(List.of("", "2023", "2022"), List.of("Net sales", "120", "100")))),
-          List.of());
-
   private static final int STEPS = 40;
 
   @TempDir Path directory;
@@ -61,7 +50,9 @@ class KilledRunTest {
     try (PostgresFixture database = new PostgresFixture()) {
       database.fresh();
       TrainingRuns runs = new TrainingRuns(database.jdbi);
-      UUID analysis = database.analysis(CanonicalJson.write(EVIDENCE), "conclude not stated");
+      UUID analysis =
+          database.analysis(
+              CanonicalJson.write(ImprovementLoopTest.EVIDENCE), "conclude not stated");
       database.decide(analysis, "approve", null);
       // The same run twice: once to its end, once killed on the way.
       TrainingRun whole = runs.queue("{}", false, "olga");
