@@ -46,10 +46,7 @@ public class Continuations {
       throws InterruptedException {
     ChainGrammar grammar = new ChainGrammar(evidence);
     String given = prefix.isBlank() ? "" : grammar.figures().labelled(prefix.strip()) + "\n";
-    TextConstraint.State after = grammar.start();
-    for (int i = 0; i < given.length() && after != null; i++) {
-      after = after.next(given.charAt(i));
-    }
+    TextConstraint.State after = grammar.start().after(given);
     if (after == null) {
       return List.of();
     }

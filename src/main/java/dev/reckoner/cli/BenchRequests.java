@@ -15,7 +15,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
@@ -154,15 +153,11 @@ final class BenchRequests implements AutoCloseable {
    * ends early.
    */
   String gbnf() {
-    TreeSet<String> citations = new TreeSet<>();
-    new ChainGrammar(evidence)
-        .figures()
-        .all()
-        .forEach(f -> citations.add(f.figure().text() + " @ " + f.place().address()));
     String figures =
-        citations.stream()
-            .map(c -> '"' + c.replace("\\", "\\\\").replace("\"", "\\\"") + '"')
-            .collect(Collectors.joining(" | "));
+        new ChainGrammar(evidence)
+            .citations().stream()
+                .map(c -> '"' + c.replace("\\", "\\\\").replace("\"", "\\\"") + '"')
+                .collect(Collectors.joining(" | "));
     return """
     root ::= step{20,26} "conclude " name " = " number
     step ::= (cite | compute | infer) "\\n"

@@ -123,10 +123,7 @@ public final class ChainBuilder {
 
   /** Whether a model could write the text under the grammar of this evidence. */
   private boolean writable(String text) {
-    TextConstraint.State state = new ChainGrammar(evidence).start();
-    for (int i = 0; i < text.length() && state != null; i++) {
-      state = state.next(text.charAt(i));
-    }
+    TextConstraint.State state = new ChainGrammar(evidence).start().after(text);
     return state != null && state.accepting();
   }
 }

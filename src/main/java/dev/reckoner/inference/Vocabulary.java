@@ -78,15 +78,7 @@ final class Vocabulary {
 
   /** Whether {@code state} allows every character of a token. */
   boolean allows(TextConstraint.State state, int id) {
-    String piece = pieces[id];
-    if (piece == null) {
-      return false;
-    }
-    TextConstraint.State at = state;
-    for (int i = 0; i < piece.length() && at != null; i++) {
-      at = at.next(piece.charAt(i));
-    }
-    return at != null;
+    return pieces[id] != null && state.after(pieces[id]) != null;
   }
 
   /** What may be written without a constraint: all text and the stop tokens, ascending. */

@@ -48,29 +48,28 @@ public final class ChainGrammar implements TextConstraint {
               ExpressionGrammar.LIMITS,
               SentenceGrammar.LIMITS));
 
-  private static final String CITE_NAME = "a";
-
-  /** What stands before the label in {@link Step.Cite#text}. */
-  private static final String CITE = "cite " + CITE_NAME + " = ";
-
   private final Figures figures;
   private final boolean stance;
   private final String[] citations;
-  private final Step.Cite[] cites;
+  private final Figure[] cited;
   private final String[] years;
 
   public ChainGrammar(Evidence evidence) {
     this.figures = Figures.of(evidence);
     this.stance = evidence.stance();
-    Map<String, Step.Cite> all = new TreeMap<>();
+    Map<String, Figure> all = new TreeMap<>();
     for (Figures.Found found : figures.all()) {
-      Step.Cite cite =
-          new Step.Cite(CITE_NAME, figures.label(found.place()), found.figure(), found.place());
-      all.put(cite.text().substring(CITE.length()) + "\n", cite);
+      String label = figures.label(found.place());
+      all.put(Step.Cite.citation(label, found.figure(), found.place()) + "\n", found.figure());
     }
     this.citations = all.keySet().toArray(String[]::new);
-    this.cites = all.values().toArray(Step.Cite[]::new);
+    this.cited = all.values().toArray(Figure[]::new);
     this.years = Years.of(evidence).toArray(String[]::new);
+  }
+
+  /** What may stand behind the name of a cite: a label, a figure and its place; ascending. */
+  public List<String> citations() {
+    return Arrays.stream(citations).map(String::strip).toList();
   }
 
   /** The figures that may be cited. */
@@ -142,7 +141,7 @@ public final class ChainGrammar implements TextConstraint {
         left,
         i -> {
           int index = Arrays.binarySearch(citations, left[i]);
-          return line(so.withCite(index, cites[index].figure()));
+          return line(so.withCite(index, cited[index]));
         });
   }
 

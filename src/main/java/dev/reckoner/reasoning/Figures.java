@@ -136,18 +136,15 @@ public final class Figures {
 
   private String labelledLine(String line) {
     try {
-      return line.startsWith("cite ") && Chain.parseLine(line, 1) instanceof Step.Cite cite
-          ? labelled(cite).text()
+      return line.startsWith("cite ")
+              && Chain.parseLine(line, 1)
+                  instanceof Step.Cite(var name, var label, var figure, var place)
+              && label.isEmpty()
+          ? new Step.Cite(name, label(place), figure, place).text()
           : line;
     } catch (ChainSyntaxException e) {
       return line;
     }
-  }
-
-  private Step.Cite labelled(Step.Cite cite) {
-    return cite.label().isEmpty()
-        ? new Step.Cite(cite.name(), label(cite.place()), cite.figure(), cite.place())
-        : cite;
   }
 
   private static void readText(String text, Place place, Map<Place, List<Found>> byPlace) {

@@ -45,8 +45,13 @@ public sealed interface Step {
 
     @Override
     public String text() {
+      return "cite " + name + " = " + citation(label, figure, place);
+    }
+
+    /** What a cite writes behind its name. */
+    static String citation(String label, Figure figure, Place place) {
       String labelled = label.isEmpty() ? figure.text() : label + " : " + figure.text();
-      return "cite " + name + " = " + labelled + " @ " + place.address();
+      return labelled + " @ " + place.address();
     }
   }
 

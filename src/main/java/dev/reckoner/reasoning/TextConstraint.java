@@ -21,6 +21,15 @@ public interface TextConstraint {
     /** The state after {@code c}, or {@code null} where {@code c} is not allowed here. */
     State next(char c);
 
+    /** The state after all of {@code text}, or {@code null} where some of it is not allowed. */
+    default State after(String text) {
+      State state = this;
+      for (int i = 0; i < text.length() && state != null; i++) {
+        state = state.next(text.charAt(i));
+      }
+      return state;
+    }
+
     /** Whether the text may end here. */
     boolean accepting();
 
