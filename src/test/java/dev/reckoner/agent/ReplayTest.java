@@ -170,8 +170,8 @@ class ReplayTest {
 
   @Test
   void itEndsWithItsTime() throws Exception {
-    Recorded recorded = write(Sampler.GREEDY, null, null, null);
-    assertThatThrownBy(() -> replay.of(recorded, Duration.ofMillis(1)))
+    Recorded recorded = write(drawn, null, null, null);
+    assertThatThrownBy(() -> replay.of(recorded, Duration.ofNanos(1)))
         .isInstanceOf(TimeoutException.class);
   }
 
