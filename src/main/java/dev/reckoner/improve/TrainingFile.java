@@ -4,7 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.reckoner.gemma.ChatMessage;
 import dev.reckoner.gemma.GemmaTokenizer;
-import dev.reckoner.gemma.TokenizedChat;
+import dev.reckoner.tuning.LessonSamples;
 import dev.reckoner.tuning.Sample;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -18,8 +18,8 @@ import java.util.List;
 /**
  * Training material as JSON Lines: conversations, {@code {"messages": [{"role", "content"}]}} with
  * roles {@code system}, {@code user} and {@code assistant}, of which only what the assistant says
- * is learned; or plain text, {@code {"text": "..."}}, which is learned throughout. Other fields are
- * ignored.
+ * is learned, and of its chains not what the calculator writes when they are decoded; or plain
+ * text, {@code {"text": "..."}}, which is learned throughout. Other fields are ignored.
  *
  * @param samples what is short enough
  * @param tooLong how many were longer than {@code maxTokens} and left out
@@ -86,8 +86,7 @@ public record TrainingFile(List<Sample> samples, int tooLong) {
     if (!node.path("messages").isArray() || node.get("messages").isEmpty()) {
       throw new IllegalArgumentException("a sample has \"messages\" or \"text\"");
     }
-    TokenizedChat chat = tokenizer.chatForTraining(turns(node.get("messages")));
-    Sample sample = new Sample(chat.tokens(), chat.supervised());
+    Sample sample = LessonSamples.of(tokenizer, turns(node.get("messages")));
     if (sample.targets() == 0) {
       throw new IllegalArgumentException("no message of the assistant, so nothing to learn");
     }

@@ -36,26 +36,34 @@ public final class LessonSamples {
   /** The sequence of a lesson with all its questions. */
   public Sample of(Lesson lesson) {
     List<ChatMessage> turns = new ArrayList<>();
-    List<String> chains = new ArrayList<>();
     turns.add(ChatMessage.system(lesson.system()));
     turns.add(ChatMessage.user(lesson.user()));
     turns.add(ChatMessage.assistant(lesson.assistant()));
-    chains.add(lesson.assistant());
     for (Lesson.Turn turn : lesson.further()) {
       turns.add(ChatMessage.user(turn.user()));
       turns.add(ChatMessage.assistant(turn.assistant()));
-      chains.add(turn.assistant());
     }
+    return of(tokenizer, turns, Math.floorMod(lesson.id().hashCode(), 100) < reading);
+  }
+
+  /** The sequence of a conversation of which what the assistant says is learned. */
+  public static Sample of(GemmaTokenizer tokenizer, List<ChatMessage> turns) {
+    return of(tokenizer, turns, false);
+  }
+
+  private static Sample of(GemmaTokenizer tokenizer, List<ChatMessage> turns, boolean read) {
     TokenizedChat chat = tokenizer.chatForTraining(turns);
     int[] tokens = chat.tokens();
     boolean[] learned = chat.supervised().clone();
-    boolean read = Math.floorMod(lesson.id().hashCode(), 100) < reading;
     int at = 0;
-    for (String chain : chains) {
+    for (ChatMessage turn : turns) {
+      if (turn.role() != ChatMessage.Role.ASSISTANT) {
+        continue;
+      }
       while (!chat.supervised()[at]) {
         learned[at++] = read;
       }
-      at = withoutCalculated(chain.strip(), tokens, at, learned);
+      at = withoutCalculated(tokenizer, turn.content().strip(), tokens, at, learned);
       while (at < tokens.length && chat.supervised()[at]) {
         at++;
       }
@@ -68,7 +76,8 @@ public final class LessonSamples {
    *
    * @return the place behind the chain's tokens
    */
-  private int withoutCalculated(String chain, int[] tokens, int from, boolean[] learned) {
+  private static int withoutCalculated(
+      GemmaTokenizer tokenizer, String chain, int[] tokens, int from, boolean[] learned) {
     Matcher value = CALCULATED.matcher(chain);
     boolean more = value.find();
     int length = bytes(chain);
