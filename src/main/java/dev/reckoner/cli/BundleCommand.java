@@ -74,7 +74,8 @@ final class BundleCommand implements Callable<Integer> {
   /** As reckoner.jvm.args in the POM. */
   static final String JVM_ARGS =
       "--add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED"
-          + " --sun-misc-unsafe-memory-access=allow -XX:+UseTransparentHugePages -XX:+UseSerialGC";
+          + " --sun-misc-unsafe-memory-access=allow -XX:+UseTransparentHugePages -XX:+UseSerialGC"
+          + " -XX:MaxNewSize=64m -XX:TrimNativeHeapInterval=10000";
 
   private static final String MODULES =
       "java.base,java.logging,java.management,java.naming,java.net.http,java.sql,java.xml,"

@@ -108,6 +108,11 @@ final class Checkpoint implements Weights {
   }
 
   @Override
+  public void release() {
+    files.values().forEach(SafetensorsFile::release);
+  }
+
+  @Override
   public String hash() {
     MessageDigest sha = DigestUtils.getSha256Digest();
     byte[] buffer = new byte[1 << 20];

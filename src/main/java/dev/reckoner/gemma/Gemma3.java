@@ -24,12 +24,15 @@ public final class Gemma3 implements AutoCloseable {
   /** Elements of an embedding that is served in 8 bits; that of the bundled model is not. */
   private static final long EIGHT_BIT_FROM = 32L << 20;
 
+  /** Rotary tables grow by as many positions. */
+  private static final int POSITIONS = 1024;
+
   private final GemmaConfig config;
   private final Backend backend;
   private final ModelParts parts;
   private final Precision precision;
-  private final Tensor ropeLocal;
-  private final Tensor ropeGlobal;
+  private Tensor ropeLocal;
+  private Tensor ropeGlobal;
   private final Decoder decoder;
   private String hash;
 
@@ -41,13 +44,37 @@ public final class Gemma3 implements AutoCloseable {
     this.precision = precision;
     this.hash = hash;
     decoder = new Decoder(this);
-    ropeLocal = rope(config.ropeThetaLocal(), 1);
-    ropeGlobal = rope(config.ropeThetaGlobal(), config.ropeScaling());
+    reach(onCpu(backend) ? Math.min(POSITIONS, config.maxPositions()) : config.maxPositions());
   }
 
-  private Tensor rope(double theta, double factor) {
-    Tensor table = backend.floats(config.maxPositions(), config.headDim());
-    backend.upload(Rope.table(config.maxPositions(), config.headDim(), theta, factor), table);
+  private static boolean onCpu(Backend backend) {
+    return backend.name().equals("cpu");
+  }
+
+  /**
+   * Makes the rotary tables as long as {@code positions}. On a CPU those of all positions would be
+   * a tenth of a small model's memory; a GPU's recorded steps need them to stay where they are.
+   */
+  void reach(int positions) {
+    if (ropeLocal != null && ropeLocal.rows() >= positions) {
+      return;
+    }
+    int rows = Math.min(config.maxPositions(), Math.ceilDiv(positions, POSITIONS) * POSITIONS);
+    closeRope();
+    ropeLocal = rope(rows, config.ropeThetaLocal(), 1);
+    ropeGlobal = rope(rows, config.ropeThetaGlobal(), config.ropeScaling());
+  }
+
+  private void closeRope() {
+    if (ropeLocal != null) {
+      ropeLocal.close();
+      ropeGlobal.close();
+    }
+  }
+
+  private Tensor rope(int rows, double theta, double factor) {
+    Tensor table = backend.floats(rows, config.headDim());
+    backend.upload(Rope.table(rows, config.headDim(), theta, factor), table);
     return table;
   }
 
@@ -75,7 +102,7 @@ public final class Gemma3 implements AutoCloseable {
         (long) config.vocabulary() * config.hidden() >= eightBitFrom
             && config.hidden() % Nf4.BLOCK == 0
             && precision == Precision.NF4
-            && backend.name().equals("cpu");
+            && onCpu(backend);
     return load(dir, backend, precision, eight ? Precision.INT8 : embeddingOf(precision));
   }
 
@@ -229,6 +256,7 @@ public final class Gemma3 implements AutoCloseable {
           "the model has %d positions, %d were asked for"
               .formatted(config.maxPositions(), maxTokens));
     }
+    reach(maxTokens);
     KeyValues store =
         backend.keyValues(config.layers(), config.kvHeads(), config.headDim(), maxTokens);
     return new KvCache(backend, store);
@@ -408,7 +436,6 @@ public final class Gemma3 implements AutoCloseable {
   public void close() {
     decoder.close();
     parts.close();
-    ropeLocal.close();
-    ropeGlobal.close();
+    closeRope();
   }
 }

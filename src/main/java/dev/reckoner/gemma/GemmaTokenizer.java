@@ -1,6 +1,10 @@
 package dev.reckoner.gemma;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.filter.FilteringParserDelegate;
+import com.fasterxml.jackson.core.filter.TokenFilter;
+import com.fasterxml.jackson.core.filter.TokenFilter.Inclusion;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
@@ -88,7 +92,7 @@ public final class GemmaTokenizer implements AutoCloseable {
           file + ": no such file; name the directory of a Gemma 3 checkpoint");
     }
     try {
-      JsonNode json = JSON.readTree(Files.readAllBytes(file));
+      JsonNode json = tokens(file);
       HuggingFaceTokenizer tokenizer =
           HuggingFaceTokenizer.newInstance(
               file, Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "false"));
@@ -97,6 +101,26 @@ public final class GemmaTokenizer implements AutoCloseable {
       throw new ModelFormatException(
           "%s: %s".formatted(file, String.valueOf(e.getMessage()).lines().findFirst().orElse("")),
           e);
+    }
+  }
+
+  /** What is needed of the file: without the merges, which are more than all else together. */
+  private static JsonNode tokens(Path file) throws IOException {
+    TokenFilter filter =
+        new TokenFilter() {
+          @Override
+          public TokenFilter includeProperty(String name) {
+            return switch (name) {
+              case "model" -> this;
+              case "vocab", "added_tokens", "decoder" -> INCLUDE_ALL;
+              default -> null;
+            };
+          }
+        };
+    try (JsonParser parser =
+        new FilteringParserDelegate(
+            JSON.createParser(file.toFile()), filter, Inclusion.INCLUDE_ALL_AND_PATH, true)) {
+      return JSON.readTree(parser);
     }
   }
 

@@ -69,6 +69,10 @@ record ModelParts(
    */
   static ModelParts frozen(
       GemmaConfig c, Weights w, Backend backend, Precision precision, Precision embedding) {
+    // The largest first: the rest is made where its distributed form was.
+    Matrix table =
+        backend.dense(List.of(w.matrix(EMBEDDING, c.vocabulary(), c.hidden())), embedding);
+    w.release();
     List<Layer> layers = new ArrayList<>();
     for (int l = 0; l < c.layers(); l++) {
       layers.add(
@@ -83,9 +87,8 @@ record ModelParts(
               stacked(c, w, backend, precision, l, Site.GATE_UP),
               stacked(c, w, backend, precision, l, Site.DOWN),
               norm(backend, w, name(l, "post_feedforward_layernorm"), c.hidden())));
+      w.release();
     }
-    Matrix table =
-        backend.dense(List.of(w.matrix(EMBEDDING, c.vocabulary(), c.hidden())), embedding);
     Tensor finalNorm = norm(backend, w, FINAL_NORM, c.hidden());
     return new ModelParts(table, layers, finalNorm, null, null, null, List.of());
   }

@@ -309,6 +309,11 @@ final class Nf4Cache implements Weights {
   }
 
   @Override
+  public void release() {
+    source.release();
+  }
+
+  @Override
   public String hash() {
     return hash;
   }

@@ -19,6 +19,15 @@ public record PackedBatch(int[] tokens, int[] starts, int[] rows, int[] targets,
     }
   }
 
+  /** Tokens of the longest sequence. */
+  int longest() {
+    int longest = 0;
+    for (int s = 0; s + 1 < starts.length; s++) {
+      longest = Math.max(longest, starts[s + 1] - starts[s]);
+    }
+    return longest;
+  }
+
   /** Position of each token in its sequence. */
   int[] positions() {
     int[] positions = new int[tokens.length];

@@ -71,6 +71,7 @@ public final class TrainingPass {
     float dropout = backward && adapter != null ? adapter.spec().dropout() : 0;
     int t = batch.tokens().length;
     ModelParts parts = model.parts();
+    model.reach(batch.longest());
     try (Indices ids = backend.indices(batch.tokens());
         Indices positions = backend.indices(batch.positions());
         Indices sequences = backend.indices(batch.starts())) {

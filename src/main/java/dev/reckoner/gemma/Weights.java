@@ -17,6 +17,9 @@ interface Weights extends AutoCloseable {
 
   float[] vector(String name, int size);
 
+  /** Gives back memory that holds what has been read; reading goes on as before. */
+  default void release() {}
+
   /** SHA-256 over configuration and weights. */
   String hash();
 

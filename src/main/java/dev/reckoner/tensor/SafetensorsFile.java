@@ -102,13 +102,19 @@ public final class SafetensorsFile implements AutoCloseable {
 
   private final Path file;
   private final Arena arena;
+  private final MemorySegment mapped;
   private final Map<String, Entry> entries;
   private final Map<String, String> metadata;
 
   private SafetensorsFile(
-      Path file, Arena arena, Map<String, Entry> entries, Map<String, String> metadata) {
+      Path file,
+      Arena arena,
+      MemorySegment mapped,
+      Map<String, Entry> entries,
+      Map<String, String> metadata) {
     this.file = file;
     this.arena = arena;
+    this.mapped = mapped;
     this.entries = entries;
     this.metadata = metadata;
   }
@@ -149,7 +155,7 @@ public final class SafetensorsFile implements AutoCloseable {
           entries.put(field.getKey(), entry(file, field.getKey(), field.getValue(), body));
         }
       }
-      return new SafetensorsFile(file, arena, entries, metadata);
+      return new SafetensorsFile(file, arena, all, entries, metadata);
     } catch (java.nio.file.NoSuchFileException e) {
       arena.close();
       throw new SafetensorsException(file + ": no such file", e);
@@ -219,6 +225,11 @@ public final class SafetensorsFile implements AutoCloseable {
       throw new SafetensorsException("%s: tensor %s is missing".formatted(file, name));
     }
     return entry;
+  }
+
+  /** Lets go of what has been read: pages of the mapping that count as this process's memory. */
+  public void release() {
+    mapped.unload();
   }
 
   /** Unmaps the file; its entries may not be read any more. */

@@ -15,8 +15,27 @@ final class AttentionBlock {
   private static final int L = VectorMath.L;
   static final FloatVector LANES = FloatVector.zero(VectorMath.S).addIndex(1);
 
-  /** Panels of keys or values: panel p begins at {@code at + p * step}. */
-  record PanelArray(float[] data, int at, int step) {}
+  /** Panels {@code [k][32]} of keys or values. */
+  interface PanelSource {
+    /** The array that holds panel {@code panel} from its row {@code from} on, 32 rows or more. */
+    float[] data(int panel, int from);
+
+    /** Where that row begins. */
+    int at(int panel, int from);
+  }
+
+  /** All in one array: panel p begins at {@code at + p * step}. */
+  record PanelArray(float[] data, int at, int step) implements PanelSource {
+    @Override
+    public float[] data(int panel, int from) {
+      return data;
+    }
+
+    @Override
+    public int at(int panel, int from) {
+      return at + panel * step + from * W;
+    }
+  }
 
   /** A strided block of rows. */
   record Rows(float[] data, int at, int stride) {}
@@ -28,29 +47,32 @@ final class AttentionBlock {
   }
 
   /** {@code out = A B} as C panels {@code [n/32][rows][32]}; A is packed, B panels are [k][32]. */
-  static void product(float[] packedA, int rows, int k, PanelArray b, int n, float[] out) {
+  static void product(float[] packedA, int rows, int k, PanelSource b, int n, float[] out) {
     int panels = (n + W - 1) / W;
     java.util.Arrays.fill(out, 0, panels * rows * W, 0f);
     for (int p = 0; p < panels; p++) {
+      float[] data = b.data(p, 0);
+      int at = b.at(p, 0);
       for (int i = 0; i < rows; ) {
         int h = Tile.height(rows - i);
-        Tile.multiply(h, k, packedA, i * k, b.data, b.at + p * b.step, out, (p * rows + i) * W);
+        Tile.multiply(h, k, packedA, i * k, data, at, out, (p * rows + i) * W);
         i += h;
       }
     }
   }
 
   /** {@code out += A B} where A is in C-panel form {@code [k/32][rows][32]}, k keys in all. */
-  void productOfPanels(float[] a, int rows, int k, PanelArray b, int n, float[] out) {
+  void productOfPanels(float[] a, int rows, int k, PanelSource b, int n, float[] out) {
     float[] packed = pool.take((long) rows * W);
     for (int k0 = 0; k0 < k; k0 += W) {
       int kc = Math.min(W, k - k0);
       Packing.packA(a, k0 / W * rows * W, W, 1, rows, kc, packed, 0);
       for (int p = 0; p * W < n; p++) {
+        float[] data = b.data(p, k0);
+        int at = b.at(p, k0);
         for (int i = 0; i < rows; ) {
           int h = Tile.height(rows - i);
-          Tile.multiply(
-              h, kc, packed, i * kc, b.data, b.at + p * b.step + k0 * W, out, (p * rows + i) * W);
+          Tile.multiply(h, kc, packed, i * kc, data, at, out, (p * rows + i) * W);
           i += h;
         }
       }
@@ -71,8 +93,8 @@ final class AttentionBlock {
       int rows,
       int first,
       int step,
-      PanelArray keys,
-      PanelArray values,
+      PanelSource keys,
+      PanelSource values,
       int lo,
       int hi,
       int headDim,

@@ -1,6 +1,5 @@
 package dev.reckoner.tensor.cpu;
 
-import dev.reckoner.tensor.cpu.AttentionBlock.PanelArray;
 import dev.reckoner.tensor.cpu.AttentionBlock.Rows;
 import java.util.ArrayList;
 import java.util.List;
@@ -49,8 +48,8 @@ final class CachedAttention {
               w.tokens * w.heads,
               first,
               oneToken ? 0 : 1,
-              new PanelArray(cache.keys[layer], cache.keyBase(g) + lo * headDim, headDim * W),
-              new PanelArray(cache.values[layer], cache.valueBase(g) + lo * W, cache.capacity * W),
+              cache.keys(layer, g, lo),
+              cache.values(layer, g, lo),
               lo,
               first + w.tokens,
               headDim,

@@ -1,6 +1,7 @@
 package dev.reckoner.tensor.cpu;
 
 import dev.reckoner.tensor.cpu.AttentionBlock.PanelArray;
+import dev.reckoner.tensor.cpu.AttentionBlock.PanelSource;
 import dev.reckoner.tensor.cpu.AttentionBlock.Rows;
 import java.util.ArrayList;
 import java.util.List;
@@ -200,7 +201,7 @@ final class CpuAttention {
      * {@code p = exp(scale * q k - lse)}, {@code ds = p * (dOut v - delta) * scale}.
      */
     void compute(
-        int start, int from, int rows, int lo, int hi, int h, PanelArray keys, PanelArray vT) {
+        int start, int from, int rows, int lo, int hi, int h, PanelSource keys, PanelSource vT) {
       int n = hi - lo;
       int panels = (n + W - 1) / W;
       int d = shape.headDim;

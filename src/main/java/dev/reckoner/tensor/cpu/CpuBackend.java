@@ -23,6 +23,9 @@ public final class CpuBackend implements Backend {
   /** Lanes of the vectors that weights are unpacked in. */
   private static final int WANTED = 16;
 
+  /** Bytes of weights from which garbage is looked after. */
+  private static final long LARGE = 256L << 20;
+
   private record Ids(int[] values) implements Indices {
     @Override
     public void close() {}
@@ -38,6 +41,8 @@ public final class CpuBackend implements Backend {
   private final FeedForward feedForward;
   private final Loss loss;
   private final Optimiser optimiser;
+  private long weightBytes;
+  private OldGeneration oldGeneration;
 
   /** A backend on all processors. */
   public static CpuBackend open() {
@@ -80,7 +85,7 @@ public final class CpuBackend implements Backend {
 
   private CpuBackend(int threads) {
     workers = new Workers(threads);
-    pool = new FloatPool(Runtime.getRuntime().maxMemory() / 3);
+    pool = new FloatPool();
     gemm = new Gemm(workers, pool);
     norms = new Norms(workers);
     qkNormRope = new QkNormRope(workers, pool);
@@ -114,12 +119,12 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Tensor activations(int rows, int columns) {
-    return new CpuTensor(pool, rows, columns);
+    return new CpuTensor(pool, pool.take((long) rows * columns), rows, columns);
   }
 
   @Override
   public Tensor floats(int rows, int columns) {
-    CpuTensor t = new CpuTensor(pool, rows, columns);
+    CpuTensor t = new CpuTensor(pool, pool.keep((long) rows * columns), rows, columns);
     fill(t, 0);
     return t;
   }
@@ -205,13 +210,17 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Matrix nf4(List<Nf4Tensor> stacked) {
-    return new Nf4Matrix(stacked, workers);
+    return counted(new Nf4Matrix(stacked, workers));
   }
 
   @Override
   public Matrix dense(List<WeightSource> stacked, Precision precision) {
     int columns = stacked.getFirst().columns();
     int rows = stacked.stream().mapToInt(WeightSource::rows).sum();
+    return counted(dense(stacked, rows, columns, precision));
+  }
+
+  private Matrix dense(List<WeightSource> stacked, int rows, int columns, Precision precision) {
     return switch (precision) {
       case FP32 -> {
         PackedMatrix m = new PackedMatrix(rows, columns, workers, pool);
@@ -230,6 +239,22 @@ public final class CpuBackend implements Backend {
       }
       case NF4 -> throw new IllegalArgumentException("NF4 weights come as Nf4Tensor");
     };
+  }
+
+  private Matrix counted(Matrix weights) {
+    weightBytes += weights.bytes();
+    checkGarbage();
+    return weights;
+  }
+
+  /** Where memory grows: by weights and by requests. Small models leave the JVM's own ways. */
+  private void checkGarbage() {
+    if (weightBytes > LARGE) {
+      if (oldGeneration == null) {
+        oldGeneration = new OldGeneration();
+      }
+      oldGeneration.check();
+    }
   }
 
   private interface PanelSink {
@@ -468,7 +493,8 @@ public final class CpuBackend implements Backend {
 
   @Override
   public KeyValues keyValues(int layers, int kvHeads, int headDim, int capacity) {
-    return new CpuKeyValues(layers, kvHeads, headDim, capacity);
+    checkGarbage();
+    return new CpuKeyValues(pool, layers, kvHeads, headDim, capacity);
   }
 
   @Override

@@ -1,74 +1,117 @@
 package dev.reckoner.tensor.cpu;
 
 import dev.reckoner.tensor.KeyValues;
+import dev.reckoner.tensor.cpu.AttentionBlock.PanelSource;
+import java.util.Arrays;
 
 /**
- * One sequence's cache. Per layer and kv head: keys as panels {@code [token/32][headDim][32]},
- * values as panels {@code [headDim/32][token][32]}; zeros behind the last token.
+ * One sequence's cache, in pages of 64 tokens that are taken from the pool when the sequence
+ * reaches them. A page of keys is {@code [kvHeads][token/32][headDim][32]}, one of values {@code
+ * [kvHeads][headDim/32][token][32]}; what stands behind the last token is undefined.
  */
 final class CpuKeyValues implements KeyValues {
   static final int W = Tile.WIDTH;
 
+  /** Tokens of a page, a multiple of 32. */
+  static final int PAGE = 64;
+
   final int layers;
   final int kvHeads;
   final int headDim;
-  final int capacity;
-  final float[][] keys;
-  final float[][] values;
+  private final int capacity;
   private final int paddedDim;
+  private final FloatPool pool;
+  private final float[][][] keys;
+  private final float[][][] values;
 
-  CpuKeyValues(int layers, int kvHeads, int headDim, int capacity) {
+  CpuKeyValues(FloatPool pool, int layers, int kvHeads, int headDim, int capacity) {
+    this.pool = pool;
     this.layers = layers;
     this.kvHeads = kvHeads;
     this.headDim = headDim;
     this.capacity = (capacity + W - 1) / W * W;
     paddedDim = (headDim + W - 1) / W * W;
-    keys = new float[layers][kvHeads * headDim * this.capacity];
-    values = new float[layers][kvHeads * paddedDim * this.capacity];
+    int pages = Math.ceilDiv(capacity, PAGE);
+    keys = new float[layers][pages][];
+    values = new float[layers][pages][];
   }
 
-  /** Where kv head {@code g}'s keys begin. */
-  int keyBase(int g) {
-    return g * headDim * capacity;
+  /** Keys of head {@code g} from token {@code lo} on, a multiple of 32. */
+  PanelSource keys(int layer, int g, int lo) {
+    float[][] pages = keys[layer];
+    int head = g * headDim * PAGE;
+    return new PanelSource() {
+      @Override
+      public float[] data(int panel, int from) {
+        return pages[(lo + panel * W) / PAGE];
+      }
+
+      @Override
+      public int at(int panel, int from) {
+        return head + (lo + panel * W) % PAGE * headDim;
+      }
+    };
   }
 
-  int valueBase(int g) {
-    return g * paddedDim * capacity;
+  /** Values of head {@code g} from token {@code lo} on, a multiple of 32. */
+  PanelSource values(int layer, int g, int lo) {
+    float[][] pages = values[layer];
+    int head = g * paddedDim * PAGE;
+    return new PanelSource() {
+      @Override
+      public float[] data(int panel, int from) {
+        return pages[(lo + from) / PAGE];
+      }
+
+      @Override
+      public int at(int panel, int from) {
+        return head + (panel * PAGE + (lo + from) % PAGE) * W;
+      }
+    };
+  }
+
+  private void reach(int layer, int page) {
+    if (keys[layer][page] == null) {
+      keys[layer][page] = pool.keep((long) kvHeads * headDim * PAGE);
+      values[layer][page] = pool.keep((long) kvHeads * paddedDim * PAGE);
+    }
   }
 
   /** Stores token number {@code token}. */
   void put(int layer, int token, float[] k, int kAt, float[] v, int vAt) {
+    int page = token / PAGE;
+    int in = token % PAGE;
+    reach(layer, page);
+    float[] keyPage = keys[layer][page];
+    float[] valuePage = values[layer][page];
     for (int g = 0; g < kvHeads; g++) {
-      int to = keyBase(g) + token / W * headDim * W + token % W;
+      int to = g * headDim * PAGE + in / W * headDim * W + in % W;
       for (int d = 0; d < headDim; d++) {
-        keys[layer][to + d * W] = k[kAt + g * headDim + d];
+        keyPage[to + d * W] = k[kAt + g * headDim + d];
       }
       for (int d = 0; d < headDim; d += W) {
         System.arraycopy(
             v,
             vAt + g * headDim + d,
-            values[layer],
-            valueBase(g) + (d / W * capacity + token) * W,
+            valuePage,
+            (g * paddedDim / W * PAGE + d / W * PAGE + in) * W,
             Math.min(W, headDim - d));
       }
     }
   }
 
   void copyFrom(CpuKeyValues from, int tokens) {
-    int whole = (tokens + W - 1) / W * W;
     for (int l = 0; l < layers; l++) {
-      for (int g = 0; g < kvHeads; g++) {
-        System.arraycopy(from.keys[l], from.keyBase(g), keys[l], keyBase(g), whole * headDim);
-        for (int p = 0; p * W < headDim; p++) {
-          System.arraycopy(
-              from.values[l],
-              from.valueBase(g) + p * from.capacity * W,
-              values[l],
-              valueBase(g) + p * capacity * W,
-              tokens * W);
-        }
+      for (int page = 0; page * PAGE < tokens; page++) {
+        reach(l, page);
+        copy(from.keys[l][page], keys[l][page], kvHeads * headDim * PAGE);
+        copy(from.values[l][page], values[l][page], kvHeads * paddedDim * PAGE);
       }
     }
+  }
+
+  private static void copy(float[] from, float[] to, int length) {
+    System.arraycopy(from, 0, to, 0, length);
   }
 
   @Override
@@ -78,9 +121,27 @@ final class CpuKeyValues implements KeyValues {
 
   @Override
   public long bytes() {
-    return 4L * layers * kvHeads * (headDim + paddedDim) * capacity;
+    long pages = 0;
+    for (float[][] layer : keys) {
+      pages += Arrays.stream(layer).filter(page -> page != null).count();
+    }
+    return 4L * pages * kvHeads * (headDim + paddedDim) * PAGE;
   }
 
   @Override
-  public void close() {}
+  public void close() {
+    giveBack(keys);
+    giveBack(values);
+  }
+
+  private void giveBack(float[][][] pages) {
+    for (float[][] layer : pages) {
+      for (int page = 0; page < layer.length; page++) {
+        if (layer[page] != null) {
+          pool.give(layer[page]);
+          layer[page] = null;
+        }
+      }
+    }
+  }
 }

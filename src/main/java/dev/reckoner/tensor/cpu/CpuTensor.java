@@ -11,8 +11,9 @@ final class CpuTensor implements Tensor {
   final int stride;
   private FloatPool pool;
 
-  CpuTensor(FloatPool pool, int rows, int columns) {
-    this(pool.take((long) rows * columns), 0, rows, columns, columns);
+  /** Over an array of the pool, which gets it back. */
+  CpuTensor(FloatPool pool, float[] data, int rows, int columns) {
+    this(data, 0, rows, columns, columns);
     this.pool = pool;
   }
 

@@ -1,6 +1,8 @@
 package dev.reckoner.tensor.cpu;
 
-import java.util.Arrays;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.util.function.IntConsumer;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -13,13 +15,14 @@ import jdk.incubator.vector.IntVector;
 public final class MachineProbe implements AutoCloseable {
   private static final int CHAINS = 12;
   private static final int STEPS = 1 << 20;
-  private static final int INTS_A_THREAD = 24 << 20;
+  private static final long BYTES_A_THREAD = 96L << 20;
 
   private final int threads;
   private final Workers workers;
   private final float[] sink;
   private final int[] sums;
-  private int[][] data;
+  private Arena arena;
+  private MemorySegment[] data;
 
   public MachineProbe(int threads) {
     this.threads = threads;
@@ -37,17 +40,22 @@ public final class MachineProbe implements AutoCloseable {
   /** Sequential reads of all threads from memory in one try, in GB/s. */
   public double gigabytesPerSecond() {
     if (data == null) {
-      data = new int[threads][INTS_A_THREAD];
-      for (int[] d : data) {
-        Arrays.fill(d, 1);
+      // Outside the heap: it must be gone when it is no longer needed.
+      arena = Arena.ofShared();
+      data = new MemorySegment[threads];
+      for (int t = 0; t < threads; t++) {
+        data[t] = arena.allocate(BYTES_A_THREAD, 64).fill((byte) 1);
       }
     }
-    return 4.0 * INTS_A_THREAD * threads / seconds(t -> sums[t] = sum(data[t])) / 1e9;
+    return (double) BYTES_A_THREAD * threads / seconds(t -> sums[t] = sum(data[t])) / 1e9;
   }
 
   /** Gives back the memory that {@link #gigabytesPerSecond} reads. */
   public void forget() {
-    data = null;
+    if (data != null) {
+      arena.close();
+      data = null;
+    }
   }
 
   private double seconds(IntConsumer body) {
@@ -88,24 +96,26 @@ public final class MachineProbe implements AutoCloseable {
     sum.add(i).add(j).add(k).add(l).intoArray(sink, at);
   }
 
-  private static int sum(int[] data) {
+  private static int sum(MemorySegment data) {
     var species = IntVector.SPECIES_PREFERRED;
     IntVector a = IntVector.zero(species);
     IntVector b = a;
     IntVector c = a;
     IntVector d = a;
-    int n = species.length();
-    for (int i = 0; i + 4 * n <= data.length; i += 4 * n) {
-      a = a.add(IntVector.fromArray(species, data, i));
-      b = b.add(IntVector.fromArray(species, data, i + n));
-      c = c.add(IntVector.fromArray(species, data, i + 2 * n));
-      d = d.add(IntVector.fromArray(species, data, i + 3 * n));
+    ByteOrder order = ByteOrder.nativeOrder();
+    int n = species.vectorByteSize();
+    for (long i = 0; i + 4 * n <= BYTES_A_THREAD; i += 4 * n) {
+      a = a.add(IntVector.fromMemorySegment(species, data, i, order));
+      b = b.add(IntVector.fromMemorySegment(species, data, i + n, order));
+      c = c.add(IntVector.fromMemorySegment(species, data, i + 2 * n, order));
+      d = d.add(IntVector.fromMemorySegment(species, data, i + 3 * n, order));
     }
     return a.add(b).add(c).add(d).lane(0);
   }
 
   @Override
   public void close() {
+    forget();
     workers.close();
   }
 }

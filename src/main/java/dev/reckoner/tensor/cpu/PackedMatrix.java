@@ -49,7 +49,7 @@ final class PackedMatrix implements CpuMatrix {
   public Panels forward() {
     if (stale) {
       if (panels == null) {
-        panels = pool.take((long) (rows + W - 1) / W * W * columns);
+        panels = pool.keep((long) (rows + W - 1) / W * W * columns);
       }
       workers.run(
           (rows + W - 1) / W,
