@@ -6,6 +6,7 @@ import dev.reckoner.inference.FinishReason;
 import dev.reckoner.inference.Generation;
 import dev.reckoner.inference.Reasoner;
 import dev.reckoner.reasoning.Evidence;
+import dev.reckoner.reasoning.Figures;
 import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.scheduler.Scheduled;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -148,7 +149,7 @@ class Shadow {
             .engine()
             .generate(reasoner.request(due.evidence(), loaded.adapter(), serving.options()));
     String chain = generation.finish() == FinishReason.STOP ? generation.text().strip() : "";
-    ChainDifference difference = ChainDifference.of(due.chain(), chain);
+    ChainDifference difference = ChainDifference.of(due.evidence(), due.chain(), chain);
     UUID id = UUID.randomUUID();
     jdbi.useHandle(
         h ->
@@ -192,9 +193,11 @@ class Shadow {
       return firstStep == null;
     }
 
-    static ChainDifference of(String champion, String shadow) {
-      List<String> a = champion.strip().lines().toList();
-      List<String> b = shadow.lines().toList();
+    /** Compares them with the labels that a chain may have without saying more. */
+    static ChainDifference of(Evidence evidence, String champion, String shadow) {
+      Figures figures = Figures.of(evidence);
+      List<String> a = figures.labelled(champion.strip()).lines().toList();
+      List<String> b = figures.labelled(shadow).lines().toList();
       boolean same =
           !a.isEmpty() && !b.isEmpty() && answer(a.getLast()).equals(answer(b.getLast()));
       for (int i = 0; i < Math.max(a.size(), b.size()); i++) {

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.reckoner.reasoning.Chain;
 import dev.reckoner.reasoning.ChainSyntaxException;
 import dev.reckoner.reasoning.Evidence;
+import dev.reckoner.reasoning.Figures;
 import dev.reckoner.reasoning.Verdict;
 import dev.reckoner.reasoning.Verifier;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -105,14 +106,17 @@ public class ShadowReview {
 
   private static Pair pair(java.sql.ResultSet rs) throws SQLException {
     boolean swapped = rs.getBoolean("swapped");
-    String champions = rs.getString("champions").strip();
-    String shadows = rs.getString("chain");
     try {
+      JsonNode evidence = CanonicalJson.MAPPER.readTree(rs.getString("evidence"));
+      // Labels that only one of the two has would tell whose it is.
+      Figures figures = Figures.of(CanonicalJson.MAPPER.treeToValue(evidence, Evidence.class));
+      String champions = figures.labelled(rs.getString("champions").strip());
+      String shadows = figures.labelled(rs.getString("chain"));
       return new Pair(
           rs.getObject("id", UUID.class),
           rs.getString("subject"),
           rs.getString("title"),
-          CanonicalJson.MAPPER.readTree(rs.getString("evidence")),
+          evidence,
           swapped ? shadows : champions,
           swapped ? champions : shadows,
           rs.getObject("first_step", Integer.class),
