@@ -5,7 +5,9 @@ import dev.reckoner.agent.ServingModel;
 import dev.reckoner.evaluation.Comparison;
 import dev.reckoner.evaluation.EvaluationReport;
 import dev.reckoner.evaluation.Evaluator;
+import dev.reckoner.evaluation.Interval;
 import dev.reckoner.evaluation.Measurement;
+import dev.reckoner.evaluation.Metric;
 import dev.reckoner.evaluation.ReasonerSolver;
 import dev.reckoner.evaluation.Suite;
 import dev.reckoner.gemma.LoraAdapter;
@@ -26,6 +28,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
@@ -94,6 +97,10 @@ class ImprovementLoop {
       Split split = datasets.build();
       datasets.keep(split, run.startedBy());
       runs.hasDataset(id, split.dataset().hash(), base, serving.reasoner().backendName());
+      runs.log(
+          id,
+          "dataset %s: %s"
+              .formatted(split.dataset().hash().substring(0, 12), split.dataset().counts()));
 
       runs.enter(id, Status.TRAINING, "loading the base model");
       Trained trained = train(run, split, stopping);
@@ -105,6 +112,19 @@ class ImprovementLoop {
       }
       if (!trained.baseModelHash().equals(base)) {
         throw new ImprovementException("the base model changed during the run: start it again");
+      }
+      for (PhaseResult phase : trained.phases()) {
+        runs.log(
+            id,
+            String.format(
+                Locale.ROOT,
+                "%s: %d %s, %d more were too long, %d steps, loss %.4f",
+                phase.objective().name().toLowerCase(Locale.ROOT),
+                phase.examples(),
+                phase.objective() == Recipe.Objective.DPO ? "pairs" : "samples",
+                phase.tooLong(),
+                phase.outcome().steps(),
+                phase.outcome().trainingLoss()));
       }
       runs.enter(id, Status.EVALUATING, "comparing with the champion");
       judge(run, split, trained);
@@ -237,8 +257,10 @@ class ImprovementLoop {
             serving.build());
     Optional<Measurement> before = known.find(key, suite, model);
     if (before.isPresent()) {
+      log(run, before.get(), "measured before");
       return before.get();
     }
+    long begin = System.nanoTime();
     int problems = suite.problems().size();
     Measurement measurement =
         new Evaluator(IN_FLIGHT)
@@ -250,7 +272,29 @@ class ImprovementLoop {
                     runs.says(
                         run, "%s on %s: %d of %d".formatted(model, suite.name(), done, problems)));
     known.keep(key, measurement);
+    log(run, measurement, "%.0f s".formatted((System.nanoTime() - begin) / 1e9));
     return measurement;
+  }
+
+  private void log(UUID run, Measurement m, String how) {
+    Interval accuracy = m.metrics().get(Metric.EXECUTION_ACCURACY);
+    runs.log(
+        run,
+        String.format(
+            Locale.ROOT,
+            "%s on %s: execution accuracy %s of %d problems, %s",
+            m.model(),
+            m.suite(),
+            accuracy.defined()
+                ? String.format(
+                    Locale.ROOT,
+                    "%.1f%% [%.1f, %.1f]",
+                    100 * accuracy.estimate(),
+                    100 * accuracy.low(),
+                    100 * accuracy.high())
+                : "of nothing",
+            m.grades().size(),
+            how));
   }
 
   private static ObjectNode evidence(

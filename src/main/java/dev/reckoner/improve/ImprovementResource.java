@@ -3,6 +3,7 @@ package dev.reckoner.improve;
 import dev.reckoner.improve.ShadowReview.Choice;
 import dev.reckoner.improve.ShadowReview.Pair;
 import dev.reckoner.improve.ShadowReview.Summary;
+import dev.reckoner.improve.TrainingRun.LogLine;
 import dev.reckoner.improve.TrainingRun.LossPoint;
 import io.quarkus.security.identity.SecurityIdentity;
 import jakarta.annotation.security.RolesAllowed;
@@ -83,6 +84,13 @@ public class ImprovementResource {
   @Operation(summary = "The loss curve of a run")
   public List<LossPoint> losses(@PathParam("id") UUID id) {
     return service.losses(id);
+  }
+
+  @GET
+  @Path("training-runs/{id}/log")
+  @Operation(summary = "What a run did, line by line")
+  public List<LogLine> log(@PathParam("id") UUID id) {
+    return service.log(id);
   }
 
   @POST

@@ -1,5 +1,6 @@
 package dev.reckoner.improve;
 
+import dev.reckoner.improve.TrainingRun.LogLine;
 import dev.reckoner.improve.TrainingRun.LossPoint;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Event;
@@ -68,6 +69,11 @@ public class ImprovementService {
   /** The loss curve of a run. */
   public List<LossPoint> losses(UUID run) {
     return runs.losses(run);
+  }
+
+  /** What a run did, in order. */
+  public List<LogLine> log(UUID run) {
+    return runs.log(run);
   }
 
   /** The loss curve of a run after a step. */

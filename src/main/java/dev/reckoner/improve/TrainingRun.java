@@ -50,6 +50,9 @@ public record TrainingRun(
     }
   }
 
+  /** What happened when. */
+  public record LogLine(Instant at, String line) {}
+
   /** A point of the loss curve. */
   public record LossPoint(int step, double loss, double learningRate) {}
 }

@@ -1,5 +1,6 @@
 package dev.reckoner.improve;
 
+import dev.reckoner.improve.TrainingRun.LogLine;
 import dev.reckoner.improve.TrainingRun.LossPoint;
 import dev.reckoner.improve.TrainingRun.Status;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -176,7 +177,7 @@ public class TrainingRuns {
   }
 
   void enter(UUID id, Status status, String message) {
-    jdbi.useHandle(h -> enter(h, id, status, message));
+    jdbi.useTransaction(h -> enter(h, id, status, message));
   }
 
   void enter(Handle handle, UUID id, Status status, String message) {
@@ -188,20 +189,46 @@ public class TrainingRuns {
         message,
         !status.active(),
         id);
+    log(handle, id, status.column() + ": " + message);
+  }
+
+  /** Adds a line to the log of a run. */
+  void log(UUID id, String line) {
+    jdbi.useHandle(h -> log(h, id, line));
+  }
+
+  private static void log(Handle handle, UUID id, String line) {
+    handle.execute("insert into training_log (run_id, line) values (?, ?)", id, line);
+  }
+
+  /** What a run did, in order. */
+  public List<LogLine> log(UUID id) {
+    return jdbi.withHandle(
+        h ->
+            h.createQuery("select at, line from training_log where run_id = ? order by id")
+                .bind(0, id)
+                .map((rs, ctx) -> new LogLine(instant(rs.getTimestamp(1)), rs.getString(2)))
+                .list());
   }
 
   /** Ends a run, unless it has ended by itself; {@code false} if it had. */
   boolean endIfActive(UUID id, Status status, String message) {
-    return jdbi.withHandle(
-        h ->
-            h.execute(
-                    "update training_run set status = ?, message = ?, finished_at = now()"
-                        + " where id = ?"
-                        + " and status in ('queued', 'building', 'training', 'evaluating')",
-                    status.column(),
-                    message,
-                    id)
-                > 0);
+    return jdbi.inTransaction(
+        h -> {
+          boolean ended =
+              h.execute(
+                      "update training_run set status = ?, message = ?, finished_at = now()"
+                          + " where id = ?"
+                          + " and status in ('queued', 'building', 'training', 'evaluating')",
+                      status.column(),
+                      message,
+                      id)
+                  > 0;
+          if (ended) {
+            log(h, id, status.column() + ": " + message);
+          }
+          return ended;
+        });
   }
 
   /** Whether some process has claimed the run. */

@@ -8,6 +8,7 @@ import dev.reckoner.improve.RegisteredAdapter;
 import dev.reckoner.improve.ShadowReview;
 import dev.reckoner.improve.TrainingRun;
 import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -67,7 +68,8 @@ public class ModelViews {
       String loss,
       String backend,
       String adapterId,
-      Curve curve) {
+      Curve curve,
+      List<LogView> log) {
 
     public boolean known() {
       return steps > 0;
@@ -82,6 +84,13 @@ public class ModelViews {
       return status.equals("passed") || status.equals("promoted");
     }
   }
+
+  /**
+   * A line of a run's log.
+   *
+   * @param after the time since its first line, {@code 12:05} or {@code 1:12:05}
+   */
+  record LogView(String after, String line) {}
 
   /**
    * A loss curve.
@@ -185,7 +194,20 @@ public class ModelViews {
         run.loss() == null ? "" : decimal(run.loss()),
         run.backend() == null ? "" : run.backend(),
         run.adapterId() == null ? "" : run.adapterId(),
-        curve(improvement.losses(run.id())));
+        curve(improvement.losses(run.id())),
+        log(improvement.log(run.id())));
+  }
+
+  private static List<LogView> log(List<TrainingRun.LogLine> lines) {
+    return lines.stream()
+        .map(l -> new LogView(clock(Duration.between(lines.getFirst().at(), l.at())), l.line()))
+        .toList();
+  }
+
+  private static String clock(Duration time) {
+    return time.toHours() > 0
+        ? "%d:%02d:%02d".formatted(time.toHours(), time.toMinutesPart(), time.toSecondsPart())
+        : "%d:%02d".formatted(time.toMinutes(), time.toSecondsPart());
   }
 
   private static Curve curve(List<TrainingRun.LossPoint> losses) {

@@ -186,6 +186,14 @@ class ImprovementLoopTest {
     RegisteredAdapter refused = registry.find(run.adapterId()).orElseThrow();
     assertThat(refused.passed()).isFalse();
     assertThat(refused.gate().path("refusal").asText()).isNotBlank();
+    List<String> log = runs.log(run.id()).stream().map(TrainingRun.LogLine::line).toList();
+    assertThat(log.getFirst()).isEqualTo("building: building the dataset");
+    assertThat(log.get(1)).startsWith("dataset " + run.datasetHash().substring(0, 12));
+    assertThat(log)
+        .anyMatch(line -> line.startsWith("sft: "))
+        .anyMatch(line -> line.startsWith("base on synthetic: execution accuracy "))
+        .anyMatch(line -> line.startsWith(run.adapterId() + " on synthetic: execution accuracy "));
+    assertThat(log.getLast()).isEqualTo("refused: " + run.message());
     assertThat(registry.champion()).isEmpty();
     assertThat(strings("select payload from outbox")).isEmpty();
   }

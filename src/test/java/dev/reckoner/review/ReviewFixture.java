@@ -172,6 +172,12 @@ final class ReviewFixture {
                 0.6 + 1.9 * Math.exp(-step / 18.0) + 0.05 * Math.sin(step * 1.7),
                 1e-4);
           }
+          h.execute(
+              "insert into training_log (run_id, line) values (?, 'training: loading the base"
+                  + " model')",
+              active);
+          h.execute(
+              "insert into training_log (run_id, line) values (?, 'base on synthetic')", ended);
           adapter(h, "adapter-06", null, true);
           adapter(h, "adapter-07", ended, false);
           h.execute(

@@ -458,6 +458,10 @@ class ReviewPageTest {
     assertThat(page.locator(".adapter").first()).containsText("adapter-0");
     assertThat(page.locator(".pill.info")).hasText("shadow");
     assertThat(page.locator(".scores .good").first()).hasText("+8.0 (+2.1 to +15.0)");
+    assertThat(page.locator(".queue.plain .run-log")).containsText("base on synthetic");
+    page.locator(".card-train summary").click();
+    assertThat(page.locator(".card-train .run-log li"))
+        .hasText("0:00 training: loading the base model");
     page.evaluate("() => { document.querySelector('loss-plot').same = true; }");
     jdbi.useHandle(
         h -> {
