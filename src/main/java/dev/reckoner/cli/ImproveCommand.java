@@ -162,6 +162,7 @@ public final class ImproveCommand implements Callable<Integer> {
         Math.min(chosen.poisoned(), asked.stream().mapToInt(n -> n).sum()),
         chosen.slips(),
         chosen.replay(),
+        chosen.minimumReplay(),
         recipe == null ? chosen.maxSteps() : 0,
         recipe == null ? chosen.recipe() : Files.readString(recipe),
         Math.min(chosen.leastPromoted(), asked.size()));

@@ -55,7 +55,7 @@ public record Lesson(
   }
 
   /** The lesson of several problems on one page. */
-  static Lesson of(List<Solved> page) {
+  public static Lesson of(List<Solved> page) {
     Lesson first = of(page.getFirst().problem(), page.getFirst().chain());
     return new Lesson(
         first.id,

@@ -136,7 +136,7 @@ public final class SyntheticGenerator {
   }
 
   /** The n-th problem and further ones on its page, up to {@code questions} in all. */
-  List<Solved> page(long n, int questions) {
+  public List<Solved> page(long n, int questions) {
     SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + n);
     while (true) {
       List<Solved> solved = attempt(n, questions, random.split());

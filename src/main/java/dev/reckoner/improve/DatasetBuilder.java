@@ -1,5 +1,7 @@
 package dev.reckoner.improve;
 
+import dev.reckoner.corpus.Lesson;
+import dev.reckoner.corpus.SyntheticGenerator.Solved;
 import dev.reckoner.evaluation.LeakScan;
 import dev.reckoner.evaluation.LeakScan.Leak;
 import dev.reckoner.evaluation.Suite;
@@ -34,8 +36,16 @@ final class DatasetBuilder {
   /** Evidence that is this much alike counts as the same page. */
   static final double LEAK_THRESHOLD = 0.8;
 
-  /** A problem that the base was trained on, with its chain. */
-  record Replay(String id, Evidence evidence, Chain chain) {}
+  /**
+   * What the base can already: a page, its questions and their chains.
+   *
+   * @param page at least one
+   */
+  record Replay(List<Solved> page) {
+    Replay {
+      page = List.copyOf(page);
+    }
+  }
 
   private final PromptFormat format = new PromptFormat();
   private final Verifier verifier = new Verifier();
@@ -43,7 +53,7 @@ final class DatasetBuilder {
   /**
    * Builds.
    *
-   * @param replay problems that the base can solve already, mixed in so that it stays so
+   * @param replay pages that the base can read already, mixed in so that it stays so
    * @param suites what the gate measures on
    * @throws LeakException if something to train on is also asked by a suite; names the pairs
    */
@@ -77,13 +87,13 @@ final class DatasetBuilder {
       items.put(chain.analysisId(), chain.use());
     }
     for (Replay again : replay) {
-      String id = "replay " + again.id();
-      Evidence evidence = again.evidence();
+      Lesson lesson = Lesson.of(again.page());
+      String id = "replay " + lesson.id();
       // Replay can be made anew without end, so what is alike to a suite is only left out.
-      if (scan.find(id, evidence).isPresent()) {
+      if (again.page().stream().anyMatch(s -> scan.find(id, s.problem().evidence()).isPresent())) {
         counts.merge("left out: replay alike to a suite", 1, Integer::sum);
       } else {
-        line(train, record(id, "replay", evidence, again.chain().text()));
+        line(train, record(id, lesson));
         counts.merge("replay", 1, Integer::sum);
       }
     }
@@ -169,6 +179,23 @@ final class DatasetBuilder {
     if (chain != null) {
       messages.add(message("assistant", chain));
     }
+    return record(id, use, messages);
+  }
+
+  private static Map<String, Object> record(String id, Lesson lesson) {
+    List<Map<String, String>> messages = new ArrayList<>();
+    messages.add(message("system", lesson.system()));
+    messages.add(message("user", lesson.user()));
+    messages.add(message("assistant", lesson.assistant()));
+    for (Lesson.Turn turn : lesson.further()) {
+      messages.add(message("user", turn.user()));
+      messages.add(message("assistant", turn.assistant()));
+    }
+    return record(id, "replay", messages);
+  }
+
+  private static Map<String, Object> record(
+      String id, String use, List<Map<String, String>> messages) {
     Map<String, Object> record = new TreeMap<>();
     record.put("id", id);
     record.put("use", use);

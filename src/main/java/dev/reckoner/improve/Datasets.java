@@ -4,7 +4,6 @@ import dev.reckoner.corpus.Gold;
 import dev.reckoner.corpus.Problem;
 import dev.reckoner.corpus.Support;
 import dev.reckoner.corpus.SyntheticGenerator;
-import dev.reckoner.corpus.SyntheticGenerator.Solved;
 import dev.reckoner.evaluation.LeakScan;
 import dev.reckoner.evaluation.Suite;
 import dev.reckoner.evaluation.Suites;
@@ -26,7 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.stream.LongStream;
+import java.util.stream.IntStream;
 import org.apache.commons.codec.digest.DigestUtils;
 import org.jdbi.v3.core.Jdbi;
 
@@ -42,6 +41,7 @@ public class Datasets {
 
   private static final String PACK = "finance";
   private static final long REPLAY_SEED = 7_919;
+  private static final int MOST_FURTHER = 5;
   private static final int HELD_OUT_OF = 5;
   private static final int NEWEST_OF = 10;
 
@@ -196,15 +196,12 @@ public class Datasets {
         });
   }
 
-  private static List<Replay> replay(int problems) {
+  /** Half of the pages are asked one question, the others several: read once, they teach more. */
+  private static List<Replay> replay(int pages) {
     SyntheticGenerator generator =
         new SyntheticGenerator(PACK, REPLAY_SEED, SyntheticGenerator.Split.TRAIN);
-    return LongStream.range(0, problems)
-        .mapToObj(
-            n -> {
-              Solved solved = generator.problem(n);
-              return new Replay(solved.problem().id(), solved.problem().evidence(), solved.chain());
-            })
+    return IntStream.range(0, pages)
+        .mapToObj(n -> new Replay(generator.page(n, n % 2 == 0 ? 1 : 2 + n / 2 % MOST_FURTHER)))
         .toList();
   }
 

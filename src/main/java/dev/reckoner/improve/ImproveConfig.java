@@ -99,12 +99,12 @@ public interface ImproveConfig {
   @WithDefault("60")
   int suiteProblems();
 
-  /** Synthetic problems mixed into a dataset for each validated chain. */
+  /** Synthetic pages mixed into a dataset for each validated chain, half with several questions. */
   @WithDefault("3")
   double replay();
 
-  /** The fewest synthetic problems mixed in. */
-  @WithDefault("64")
+  /** The fewest synthetic pages mixed in. */
+  @WithDefault("100")
   int minimumReplay();
 
   /**

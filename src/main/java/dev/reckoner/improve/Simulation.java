@@ -61,9 +61,6 @@ public final class Simulation implements AutoCloseable {
   private static final String POISONER = "poisoner";
   private static final int PLANTED = 5;
 
-  /** The questions are short, and more steps of fewer tokens teach more in the same time. */
-  private static final int STEP_TOKENS = 1024;
-
   /**
    * How much is simulated.
    *
@@ -71,9 +68,9 @@ public final class Simulation implements AutoCloseable {
    * @param suiteProblems of each suite of the gate
    * @param poisoned questions that are decided again by a wrong convention
    * @param slips share of the reviewer's decisions that are wrong by accident
-   * @param replay problems mixed in for each chain
-   * @param maxSteps optimiser steps of a run, so that every round takes as long; 0 for as many as
-   *     the recipe has
+   * @param replay pages mixed in for each chain
+   * @param minimumReplay the fewest of them
+   * @param maxSteps optimiser steps of a run; 0 for as many as the recipe makes of the data
    * @param recipe YAML of the training; {@code null} for the one that ships
    * @param leastPromoted rounds that have to serve in the end
    */
@@ -83,6 +80,7 @@ public final class Simulation implements AutoCloseable {
       int poisoned,
       double slips,
       double replay,
+      int minimumReplay,
       int maxSteps,
       String recipe,
       int leastPromoted) {
@@ -91,13 +89,13 @@ public final class Simulation implements AutoCloseable {
      * Two rounds, in about a quarter of an hour on two cores. The first is small because thirty
      * chains already teach the bundled model most of what two hundred do.
      */
-    public static final Size DEFAULT = new Size(List.of(10, 60), 100, 60, 0.02, 3, 120, null, 2);
+    public static final Size DEFAULT = new Size(List.of(10, 60), 150, 60, 0.02, 3, 100, 0, null, 2);
 
     /** One round, in about five minutes on two cores. */
-    public static final Size SMALL = new Size(List.of(40), 40, 40, 0, 3, 72, null, 1);
+    public static final Size SMALL = new Size(List.of(40), 40, 40, 0, 3, 100, 0, null, 1);
 
     /** Too little to learn anything: to see in a test what is refused and that it is left out. */
-    public static final Size TINY = new Size(List.of(10), 16, 10, 0, 3, 6, null, 1);
+    public static final Size TINY = new Size(List.of(10), 16, 10, 0, 3, 16, 3, null, 1);
   }
 
   private final Size size;
@@ -147,7 +145,7 @@ public final class Simulation implements AutoCloseable {
     all.put("reckoner.improve.hold-out-from", "" + Integer.MAX_VALUE);
     all.put("reckoner.improve.preferences-from", "" + Integer.MAX_VALUE);
     all.put("reckoner.improve.replay", "" + size.replay());
-    all.put("reckoner.improve.minimum-replay", "16");
+    all.put("reckoner.improve.minimum-replay", "" + size.minimumReplay());
     file(directory.resolve("recipe.yaml"), recipe(size), "reckoner.improve.recipe", all);
     file(directory.resolve("gates.yaml"), gates(size), "reckoner.improve.gates", all);
     SmallRyeConfigBuilder builder =
@@ -175,8 +173,8 @@ public final class Simulation implements AutoCloseable {
     String recipe = size.recipe() == null ? ImprovementLoop.bundled("improve.yaml") : size.recipe();
     return size.maxSteps() == 0
         ? recipe
-        : recipe.replaceAll("(?m)^(maxSteps|tokensPerMicroBatch):.*\\R?", "")
-            + "maxSteps: %d\ntokensPerMicroBatch: %d\n".formatted(size.maxSteps(), STEP_TOKENS);
+        : recipe.replaceAll("(?m)^maxSteps:.*\\R?", "")
+            + "maxSteps: %d\n".formatted(size.maxSteps());
   }
 
   /** The rules that ship, for the two suites and as many problems as there are. */

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.reckoner.corpus.Gold;
 import dev.reckoner.corpus.Problem;
 import dev.reckoner.corpus.Support;
+import dev.reckoner.corpus.SyntheticGenerator.Solved;
 import dev.reckoner.evaluation.Suite;
 import dev.reckoner.improve.DatasetBuilder.Replay;
 import dev.reckoner.improve.ValidatedChain.Use;
@@ -192,17 +193,28 @@ class DatasetBuilderTest {
   }
 
   @Test
+  void aReplayedPageIsReadOnceForAllItsQuestions() throws Exception {
+    Evidence page = evidence(1);
+    Evidence further =
+        new Evidence(page.title(), "What are net sales?", page.tables(), page.sentences());
+    Dataset dataset =
+        builder.build(
+            List.of(),
+            List.of(new Replay(List.of(solved("r", page), solved("r", further)))),
+            List.of());
+    JsonNode messages = lines(dataset, Dataset.TRAIN).getFirst().get("messages");
+    assertThat(messages)
+        .extracting(m -> m.get("role").asText())
+        .containsExactly("system", "user", "assistant", "user", "assistant");
+    assertThat(messages.get(1).get("content").asText()).isEqualTo(new PromptFormat().render(page));
+    assertThat(messages.get(3).get("content").asText()).isEqualTo("q What are net sales?");
+    assertThat(dataset.count("replay")).isEqualTo(1);
+  }
+
+  @Test
   void replayThatIsAlikeToASuiteIsLeftOutWithoutAFuss() {
     Replay replay = replay(7);
-    Problem problem =
-        new Problem(
-            "held-7",
-            "g",
-            "test",
-            replay.evidence(),
-            new Gold.Unanswerable(),
-            null,
-            Support.UNKNOWN);
+    Problem problem = solved("held-7", evidence(7)).problem();
     Dataset dataset =
         builder.build(
             List.of(), List.of(replay, replay(8)), List.of(Suite.of("gate", List.of(problem))));
@@ -243,7 +255,13 @@ class DatasetBuilderTest {
   }
 
   private static Replay replay(int n) {
-    return new Replay("r" + n, evidence(n), parse(RIGHT));
+    return new Replay(List.of(solved("r" + n, evidence(n))));
+  }
+
+  private static Solved solved(String id, Evidence evidence) {
+    return new Solved(
+        new Problem(id, id, "test", evidence, new Gold.Unanswerable(), null, Support.UNKNOWN),
+        parse(RIGHT));
   }
 
   private static Chain parse(String text) {

@@ -100,7 +100,7 @@ public final class PreferenceMeasurement {
     List<Replay> replay =
         LongStream.range(0, count)
             .mapToObj(generator::problem)
-            .map(s -> new Replay(s.problem().id(), s.problem().evidence(), s.chain()))
+            .map(s -> new Replay(List.of(s)))
             .toList();
     Dataset dataset = new DatasetBuilder().build(chains, replay, List.of());
     System.out.println(dataset.counts());
