@@ -113,12 +113,22 @@ public final class CorpusCommand implements Callable<Integer> {
     }
     Map<String, List<Problem>> suites = new TreeMap<>();
     List<Lesson> published = new ArrayList<>();
+    List<Lesson> talks = new ArrayList<>();
+    List<Problem> single = new ArrayList<>();
+    List<Problem> conversations = new ArrayList<>();
     Map<String, Map<String, Integer>> counts = Map.of();
     if (data != null) {
-      PublishedCorpus corpus = PublishedCorpus.read(data, heldOutPercent, seed);
+      PublishedCorpus corpus = PublishedCorpus.read(data, heldOutPercent, seed, pack);
       corpus.heldOut().forEach((name, problems) -> suites.put(name, gradable(problems)));
       counts = corpus.counts();
       published.addAll(corpus.lessons());
+      talks.addAll(corpus.talks());
+      corpus.trainingPages().stream()
+          .filter(p -> p.program() != null && !p.origin().equals("convfinqa"))
+          .forEach(single::add);
+      corpus.conversations().stream()
+          .filter(p -> !p.id().endsWith("#1"))
+          .forEach(conversations::add);
       published.addAll(
           new PageQuestions(pack, seed).lessons(corpus.trainingPages(), pageQuestions));
     }
@@ -131,11 +141,13 @@ public final class CorpusCommand implements Callable<Integer> {
         filter.filter(
             LongStream.range(0, synthetic).parallel().mapToObj(generator::lesson).toList());
     List<Lesson> kept = filter.filter(published);
+    List<Lesson> talked = filter.filter(talks);
     List<Path> files = new ArrayList<>();
     Map<Boolean, List<Lesson>> byKind =
         kept.stream().collect(Collectors.partitioningBy(l -> l.origin().equals("convfinqa")));
     write(files, "published.jsonl.gz", byKind.get(false));
     write(files, "conversations.jsonl.gz", byKind.get(true));
+    write(files, "talks.jsonl.gz", talked);
     write(files, "synthetic.jsonl.gz", made);
     // Not of the training material: what only reviewers' corrections teach.
     write(
@@ -155,7 +167,12 @@ public final class CorpusCommand implements Callable<Integer> {
       SuiteFile.write(file, suite);
       files.add(file);
     }
+    // What issuer and year keep out of the lessons, and no suite holds: recipes and the confidence
+    // map are chosen by it.
+    validation(files, "published", gradable(filter.setAside(single)));
+    validation(files, "conversation", gradable(filter.setAside(conversations)));
     List<Lesson> all = new ArrayList<>(kept);
+    all.addAll(talked);
     all.addAll(made);
     if (vocabulary > 0) {
       BpeTrainer trainer = new BpeTrainer(vocabulary);
@@ -176,6 +193,24 @@ public final class CorpusCommand implements Callable<Integer> {
         "%d published and %d synthetic lessons, %d suites in %s%n",
         kept.size(), made.size(), suites.size() + own.size(), out);
     return 0;
+  }
+
+  private void validation(List<Path> files, String name, List<Problem> problems)
+      throws IOException {
+    Path folder = Files.createDirectories(out.resolve("validation"));
+    Map<String, List<Problem>> views =
+        Map.of(
+            "gold",
+            problems.stream().filter(p -> p.support().known()).map(Problem::focused).toList(),
+            "page",
+            problems);
+    for (String view : List.of("gold", "page")) {
+      if (!views.get(view).isEmpty()) {
+        Path file = folder.resolve(name + "-validation-" + view + ".jsonl");
+        SuiteFile.write(file, views.get(view));
+        files.add(file);
+      }
+    }
   }
 
   /** The house's convention, and a suite for each topic, with their gold chains. */

@@ -1,5 +1,6 @@
 package dev.reckoner.cli;
 
+import dev.reckoner.corpus.Conversations;
 import dev.reckoner.corpus.Lesson;
 import dev.reckoner.corpus.PageQuestions;
 import dev.reckoner.corpus.Problem;
@@ -30,8 +31,8 @@ import java.util.stream.Stream;
 
 /**
  * An endless mixture of lessons: given ones as they are, those to be replayed so that they are not
- * forgotten, fresh questions on the pages of both, and fresh synthetic pages. Half of the fresh
- * ones ask one question, the others several.
+ * forgotten, fresh questions on the pages of both, fresh conversations on them and on synthetic
+ * pages, and fresh synthetic pages. Half of the fresh ones ask one question, the others several.
  */
 final class LessonMix implements SampleStream.Source {
 
@@ -40,6 +41,7 @@ final class LessonMix implements SampleStream.Source {
     data,
     replay,
     page,
+    conversation,
     synthetic
   }
 
@@ -53,6 +55,7 @@ final class LessonMix implements SampleStream.Source {
   private final List<Sample> heldOut = new ArrayList<>();
   private final SyntheticGenerator generator;
   private final PageQuestions questions;
+  private final Conversations conversations;
   private final LessonSamples samples;
   private final int maxTokens;
   private final String id;
@@ -69,6 +72,7 @@ final class LessonMix implements SampleStream.Source {
     this.maxTokens = maxTokens;
     generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
     questions = new PageQuestions(pack, seed);
+    conversations = shares.getOrDefault(Kind.conversation, 0) > 0 ? new Conversations(pack) : null;
     samples = new LessonSamples(tokenizer, 0);
     LessonSamples read = new LessonSamples(tokenizer, reading);
     Set<String> out = heldOutGroups(lessons, seed);
@@ -189,6 +193,7 @@ final class LessonMix implements SampleStream.Source {
                     .lesson(
                         pages.get(random.nextInt(pages.size())), "page", several(random), random)
                     .map(samples::of);
+            case conversation -> conversation(random).map(samples::of);
             case synthetic ->
                 Optional.of(samples.of(generator.lesson(random.nextLong() >>> 1, several(random))));
           };
@@ -196,6 +201,14 @@ final class LessonMix implements SampleStream.Source {
         return sample.get();
       }
     }
+  }
+
+  /** Half of the conversations are about published pages. */
+  private Optional<Lesson> conversation(SplittableRandom random) {
+    return pages.isEmpty() || random.nextBoolean()
+        ? Optional.of(conversations.synthetic("conversation", several(random), random))
+        : conversations.onPage(
+            pages.get(random.nextInt(pages.size())), "conversation", several(random), random);
   }
 
   private static int several(SplittableRandom random) {

@@ -22,6 +22,7 @@ public final class DatasetCard {
       | finqa | FinQA, Chen et al., EMNLP 2021, github.com/czyssrs/FinQA | MIT, (c) 2021 Zhiyu Chen |
       | convfinqa | ConvFinQA, Chen et al., EMNLP 2022, github.com/czyssrs/ConvFinQA | MIT, (c) 2022 Zhiyu Chen |
       | tatqa | TAT-QA, Zhu et al., ACL 2021, github.com/NExTplusplus/TAT-QA | data CC BY 4.0 |
+      | …/conversation | conversations of this project's wordings (packs/finance/conversations.yaml) about what chains of that origin cite | as the origin's |
       | page | questions of this project's families on tables of the three above | as the table's source |
       | synthetic | this project's generator (packs/finance/synthetic.yaml, questions.yaml) | Apache-2.0 |
       """;
@@ -48,7 +49,9 @@ public final class DatasetCard {
     lessons.stream()
         .collect(
             Collectors.groupingBy(
-                l -> l.origin().replaceFirst("/.*", ""), TreeMap::new, Collectors.toList()))
+                l -> l.origin().replaceFirst("/(?!conversation).*", ""),
+                TreeMap::new,
+                Collectors.toList()))
         .forEach(
             (origin, members) ->
                 card.append(

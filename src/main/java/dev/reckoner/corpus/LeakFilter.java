@@ -80,6 +80,15 @@ public final class LeakFilter {
     return kept;
   }
 
+  /** Of these, those that only share issuer and year with a held-out page: not trained on. */
+  public List<Problem> setAside(List<Problem> problems) {
+    return problems.stream()
+        .filter(problem -> !pages.contains(problem.group()))
+        .filter(problem -> filing(problem.group()).filter(filings::contains).isPresent())
+        .filter(problem -> heldOut.find(withoutTitle(problem.evidence()), ALIKE).isEmpty())
+        .toList();
+  }
+
   private Optional<String> leak(Lesson lesson, String text, Lesson fullest) {
     if (pages.contains(lesson.group())) {
       return Optional.of("the same page");

@@ -99,7 +99,7 @@ public final class PageQuestions {
   }
 
   /** The page's table with a few of its sentences, or all. */
-  private static Problem someSentences(Problem page, SplittableRandom random) {
+  static Problem someSentences(Problem page, SplittableRandom random) {
     Evidence evidence = page.evidence();
     TreeSet<Integer> rows = new TreeSet<>();
     for (int r = 0; r < evidence.tables().getFirst().rows().size(); r++) {

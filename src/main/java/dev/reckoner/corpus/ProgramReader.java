@@ -33,6 +33,16 @@ final class ProgramReader {
     };
   }
 
+  /**
+   * Reads an infix expression.
+   *
+   * @param variables what its words stand for
+   * @throws IllegalArgumentException if it is none
+   */
+  static Expression infix(String source, Map<String, Expression> variables) {
+    return new Infix(source, variables).whole();
+  }
+
   private static Expression assignments(String source) {
     Map<String, Expression> variables = new HashMap<>();
     Expression last = null;
@@ -132,6 +142,10 @@ final class ProgramReader {
 
     Expression whole() {
       Expression expression = sum();
+      if (peek(">")) {
+        at++;
+        expression = new Binary('>', expression, sum());
+      }
       if (at < tokens.size()) {
         throw new IllegalArgumentException("unexpected '" + tokens.get(at) + "'");
       }

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -16,6 +17,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /**
  * The published data sets of one folder as lessons and as held-out problems. Pages are split by a
@@ -44,12 +46,26 @@ public final class PublishedCorpus {
           Map.entry("convfinqa/dev.json", true),
           Map.entry("tatqa/train_partial.jsonl.gz", false));
 
+  /** Conversations of which only the answers are known; of pages that no other file has. */
+  private static final String ANSWERED = "convfinqa/train_partial.jsonl.gz";
+
+  /** How many partial views of a page conversations are made about. */
+  private static final int TALKED_VIEWS = 2;
+
   private final List<Lesson> lessons = new ArrayList<>();
+  private final List<Lesson> talks = new ArrayList<>();
+  private final List<Problem> answered = new ArrayList<>();
   private final List<Problem> trainingPages = new ArrayList<>();
   private final Map<String, List<Problem>> heldOut = new TreeMap<>();
   private final Map<String, Map<String, Integer>> counts = new TreeMap<>();
 
-  private PublishedCorpus() {}
+  private final Conversations conversations;
+  private final SplittableRandom talking;
+
+  private PublishedCorpus(Conversations conversations, long seed) {
+    this.conversations = conversations;
+    talking = new SplittableRandom(~seed);
+  }
 
   /**
    * Reads what a folder has of the files.
@@ -57,11 +73,12 @@ public final class PublishedCorpus {
    * @param folder with the folders {@code finqa}, {@code tatqa}, {@code convfinqa}
    * @param heldOutPercent how many percent of the pages of the dev files are held out
    * @param seed of the pages' partial views
+   * @param pack whose wordings conversations about the pages are made of
    * @throws CorpusException if the folder has none of them
    */
-  public static PublishedCorpus read(Path folder, int heldOutPercent, long seed)
+  public static PublishedCorpus read(Path folder, int heldOutPercent, long seed, String pack)
       throws IOException {
-    PublishedCorpus corpus = new PublishedCorpus();
+    PublishedCorpus corpus = new PublishedCorpus(new Conversations(pack), seed);
     SplittableRandom random = new SplittableRandom(seed);
     boolean any = false;
     for (String name : new TreeSet<>(FILES.keySet())) {
@@ -75,12 +92,27 @@ public final class PublishedCorpus {
       throw new CorpusException(
           folder + ": none of " + String.join(", ", new TreeSet<>(FILES.keySet())));
     }
+    if (Files.isRegularFile(folder.resolve(ANSWERED))) {
+      corpus.addAnswered(folder.resolve(ANSWERED), random.split());
+    }
     return corpus;
   }
 
   /** Chains on full pages, on parts of pages, and on gold evidence. */
   public List<Lesson> lessons() {
     return List.copyOf(lessons);
+  }
+
+  /** Conversations of ours about what the lessons of published questions cite. */
+  public List<Lesson> talks() {
+    return List.copyOf(talks);
+  }
+
+  /** Conversations of the training files, with or without chains: turns with their answers. */
+  public List<Problem> conversations() {
+    return Stream.concat(
+            trainingPages.stream().filter(p -> p.origin().equals("convfinqa")), answered.stream())
+        .toList();
   }
 
   /** Every problem that is not held out, with or without a chain: pages to ask more about. */
@@ -117,6 +149,44 @@ public final class PublishedCorpus {
     counts.put(name, chains.counts());
   }
 
+  /** Conversations whose turns have answers and no programs: {@link ConversationSearch}. */
+  private void addAnswered(Path file, SplittableRandom random) throws IOException {
+    GoldChains chains = new GoldChains();
+    Map<String, List<Problem>> byConversation = new LinkedHashMap<>();
+    for (Problem problem : FilingFile.read(file)) {
+      answered.add(problem);
+      byConversation
+          .computeIfAbsent(problem.id().replaceFirst("#.*", ""), c -> new ArrayList<>())
+          .add(problem);
+    }
+    for (List<Problem> turns : byConversation.values()) {
+      List<String> asked = new ArrayList<>();
+      String before = "";
+      for (Problem turn : turns) {
+        String question = turn.evidence().question();
+        asked.add(question.substring(before.length()));
+        before = question;
+      }
+      Map<Integer, Program> programs = ConversationSearch.programs(turns, asked);
+      programs.forEach(
+          (t, program) -> {
+            Problem turn = turns.get(t);
+            teach(
+                new Problem(
+                    turn.id(),
+                    turn.group(),
+                    turn.origin(),
+                    turn.evidence(),
+                    turn.gold(),
+                    program,
+                    turn.support()),
+                chains,
+                random);
+          });
+    }
+    counts.put(ANSWERED, chains.counts());
+  }
+
   private void hold(Problem problem) {
     if (problem.gold() == null || problem.program() == null) {
       return;
@@ -148,12 +218,13 @@ public final class PublishedCorpus {
     }
     if (new PromptFormat().render(problem.evidence()).length() <= LONGEST_PROMPT) {
       lessons.add(Lesson.of(problem, whole.get()));
+      talk(problem, problem.id(), whole.get());
     }
     Problem supported = problem.support().known() ? problem : citing(problem, whole.get());
     GoldChains views = new GoldChains();
-    view(supported.focused(), "gold", views);
+    view(supported.focused(), "gold", true, views);
     for (int v = 1; v <= VIEWS; v++) {
-      view(partly(supported, random), "part-" + v, views);
+      view(partly(supported, random), "part-" + v, v <= TALKED_VIEWS, views);
     }
   }
 
@@ -180,11 +251,34 @@ public final class PublishedCorpus {
         new Support(Set.of(), cells, sentences));
   }
 
-  private void view(Problem part, String name, GoldChains chains) {
+  /** A conversation about what a chain cites, shown as the lesson is. */
+  private void talk(Problem problem, String id, Chain chain) {
+    if (!problem.origin().equals("convfinqa")) {
+      conversations
+          .about(problem, chain, talking)
+          .map(solved -> Lesson.of(solved.problem(), solved.chain()))
+          .filter(lesson -> lesson.user().length() <= LONGEST_PROMPT)
+          .ifPresent(
+              lesson ->
+                  talks.add(
+                      new Lesson(
+                          id + "/talk",
+                          lesson.group(),
+                          lesson.origin() + "/conversation",
+                          lesson.system(),
+                          lesson.user(),
+                          lesson.assistant())));
+    }
+  }
+
+  private void view(Problem part, String name, boolean talked, GoldChains chains) {
     chains
         .chain(part)
         .ifPresent(
             chain -> {
+              if (talked) {
+                talk(part, part.id() + "/" + name, chain);
+              }
               Lesson lesson = Lesson.of(part, chain);
               if (lesson.user().length() <= LONGEST_PROMPT) {
                 lessons.add(

@@ -269,7 +269,7 @@ final class QuestionMaker {
     return named;
   }
 
-  private static Gold gold(Outcome answer) {
+  static Gold gold(Outcome answer) {
     return switch (answer) {
       case Figure figure ->
           new Gold.Number(
@@ -328,7 +328,7 @@ final class QuestionMaker {
   }
 
   /** A series for each slot, all distinct; empty if the grid has none. */
-  private Optional<Map<String, Integer>> bind(Family family, Grid grid, SplittableRandom random) {
+  static Optional<Map<String, Integer>> bind(Family family, Grid grid, SplittableRandom random) {
     Map<String, Integer> bound = new HashMap<>();
     Set<Integer> taken = new HashSet<>();
     for (Map.Entry<String, String> slot : family.bind().entrySet()) {
@@ -352,7 +352,7 @@ final class QuestionMaker {
   }
 
   /** Period numbers in order of time, as many as the family needs; empty if there are too few. */
-  private static List<Integer> periods(
+  static List<Integer> periods(
       Family family,
       Grid grid,
       PageWriter.Page page,

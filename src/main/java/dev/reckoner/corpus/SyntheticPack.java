@@ -202,8 +202,7 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
 
   /** The families with their phrases written out. */
   private static List<Family> families(Questions questions) {
-    Map<String, String> phrases = new LinkedHashMap<>();
-    questions.phrases().forEach((name, text) -> phrases.put(name, written(text, phrases)));
+    Map<String, String> phrases = phrases(questions.phrases());
     return questions.families().stream()
         .map(
             f ->
@@ -228,7 +227,15 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
         .toList();
   }
 
-  private static String written(String wording, Map<String, String> phrases) {
+  /** Phrases with those above them written out. */
+  static Map<String, String> phrases(Map<String, String> phrases) {
+    Map<String, String> written = new LinkedHashMap<>();
+    phrases.forEach((name, text) -> written.put(name, written(text, written)));
+    return written;
+  }
+
+  /** A wording with its phrases written out. */
+  static String written(String wording, Map<String, String> phrases) {
     return PHRASE
         .matcher(wording)
         .replaceAll(
@@ -241,7 +248,7 @@ record SyntheticPack(Vocabulary vocabulary, List<Family> families) {
             });
   }
 
-  private static <T> T read(String resource, Class<T> type) {
+  static <T> T read(String resource, Class<T> type) {
     try (InputStream in = SyntheticPack.class.getClassLoader().getResourceAsStream(resource)) {
       if (in == null) {
         throw new IllegalArgumentException("no resource " + resource + " on the class path");

@@ -183,6 +183,14 @@ record TableGrid(Grid grid, PageWriter.Page page) {
             grid, new PageWriter.Page(evidence.tables(), evidence.sentences(), places, tokenised)));
   }
 
+  /** What a question calls a row; empty where its label is no name. */
+  static Optional<String> name(List<List<String>> rows, int row) {
+    String label = rows.get(row).isEmpty() ? "" : rows.get(row).getFirst().strip();
+    return label.length() > LONGEST_LABEL || !label.matches(".*\\p{L}{3}.*")
+        ? Optional.empty()
+        : Optional.of(Grid.inSentence(plain(label)));
+  }
+
   /** A label without what a question would not repeat: notes in brackets, a colon. */
   private static String plain(String label) {
     String plain = label.replaceAll("\\s*\\([^)]*\\)\\s*", " ").replaceAll("[:.…]+$", "").strip();

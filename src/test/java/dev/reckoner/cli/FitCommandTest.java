@@ -157,7 +157,8 @@ class FitCommandTest {
     Path house = corpus.resolve("house-rule.jsonl.gz");
     String full = "mode: full\nlearningRate: 0.01\ntokensPerMicroBatch: 1024\nmaxSteps: 3\n";
     Path mixed = dir.resolve("mixed");
-    fit(full, start, mixed, "--data", house, "--replay", lessons, "--mix", "data=50,replay=50");
+    String shares = "data=40,replay=40,conversation=20";
+    fit(full, start, mixed, "--data", house, "--replay", lessons, "--mix", shares);
     assertThat(metrics(mixed)).isNotEmpty();
     String said =
         run(
@@ -175,6 +176,38 @@ class FitCommandTest {
                 dir.resolve("nothing-to-replay")),
             CommandLine.ExitCode.SOFTWARE);
     assertThat(said).contains("--replay");
+  }
+
+  @Test
+  void whatAFilingsHeldOutPageKeepsFromTrainingIsWrittenToChooseBy() throws IOException {
+    Path data = dir.resolve("data");
+    Files.createDirectories(data.resolve("finqa"));
+    StringBuilder pages = new StringBuilder();
+    for (int n = 0; n < 30; n++) {
+      pages.append(
+          """
+          {"id": "T/2008/page_%1$d.pdf-1", "pre_text": ["note %1$d says %2$s of %1$d ."], "post_text": [],
+           "table": [["in millions", "2008", "2007"], ["net sales of unit %1$d", "%3$d", "81"]],
+           "question": "what was the change in net sales?", "answer": "%4$d", "exe_ans": %4$d.0,
+           "program": "subtract(%3$d, 81)", "gold_inds": {"table_1": "net sales"}}
+          """
+              .formatted(n, "x".repeat(n + 3), 100 + n, 19 + n)
+              .replace("\n", " "));
+      pages.append('\n');
+    }
+    Files.writeString(data.resolve("finqa/dev.json"), pages);
+    Path set = dir.resolve("set");
+    run(
+        new CorpusCommand(),
+        Stream.of("--data", data, "--out", set, "--synthetic", 5, "--held-out-synthetic", 3),
+        0);
+    List<String> suite = Files.readAllLines(set.resolve("suites/finqa-page.jsonl"));
+    List<String> aside =
+        Files.readAllLines(set.resolve("validation/published-validation-page.jsonl"));
+    assertThat(suite).isNotEmpty().doesNotContainAnyElementsOf(aside);
+    assertThat(aside).isNotEmpty();
+    assertThat(suite.size() + aside.size()).isEqualTo(30);
+    assertThat(set.resolve("published.jsonl.gz")).doesNotExist();
   }
 
   @Test

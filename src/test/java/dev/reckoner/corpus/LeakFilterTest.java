@@ -51,4 +51,17 @@ class LeakFilterTest {
         .containsEntry("the same issuer and year", 1)
         .containsEntry("a page nearly the same", 1);
   }
+
+  @Test
+  void whatOnlySharesIssuerAndYearWithAHeldOutPageIsSetAsideToChooseBy() {
+    LeakFilter filter = new LeakFilter();
+    Problem held = problem("V/2008/page_17.pdf", "as stated in the notes .", 0);
+    filter.holdOut(List.of(held));
+    Problem sameFiling = problem("V/2008/page_90.pdf", "another page of it altogether", 20);
+    Problem nearCopy = problem("V/2008/page_18.pdf", "as stated in the notes .", 3);
+    Problem other = problem("W/2008/page_17.pdf", "nothing alike here , and more", 20);
+
+    assertThat(filter.setAside(List.of(held, sameFiling, nearCopy, other)))
+        .containsExactly(sameFiling);
+  }
 }

@@ -37,7 +37,7 @@ class PublishedCorpusTest {
   private PublishedCorpus corpus() throws IOException {
     Files.createDirectories(folder.resolve("finqa"));
     Files.writeString(folder.resolve("finqa/dev.json"), pages(60));
-    return PublishedCorpus.read(folder, 50, 1);
+    return PublishedCorpus.read(folder, 50, 1, "finance");
   }
 
   @Test
@@ -66,6 +66,31 @@ class PublishedCorpusTest {
         .singleElement()
         .satisfies(l -> assertThat(l.user()).doesNotContain("other income", "costs rose"));
     assertThat(lessons).allSatisfy(l -> assertThat(l.assistant()).contains("compute c = a - b"));
+  }
+
+  @Test
+  void conversationsAreMadeOfWhatTheLessonsCiteAndReadWhereOnlyAnswersAreKnown()
+      throws IOException {
+    Files.createDirectories(folder.resolve("convfinqa"));
+    Files.writeString(
+        folder.resolve("convfinqa/train_partial.jsonl.gz"),
+        """
+        {"id": "Single_U/2009/page_1.pdf-1", "document_md": "costs rose .\\n\\n## Table\\n| in millions | 2009 | 2008 |\\n| --- | --- | --- |\\n| net sales | 212 | 170 |\\n", "turns": [{"question": "what were net sales in 2009?", "gold": 212.0}, {"question": "and in 2008?", "gold": 170.0}, {"question": "what is the percent change?", "gold": 0.24706}]}
+        """);
+    PublishedCorpus corpus = corpus();
+
+    assertThat(corpus.talks()).hasSizeGreaterThan(20);
+    assertThat(corpus.talks()).extracting(Lesson::origin).containsOnly("finqa/conversation");
+    assertThat(corpus.lessons())
+        .filteredOn(l -> l.id().equals("Single_U/2009/page_1.pdf-1#3"))
+        .singleElement()
+        .satisfies(
+            l ->
+                assertThat(l.assistant())
+                    .contains("compute c = (a - b) / b as % = 24.7059 %", "212", "170"));
+    assertThat(corpus.conversations()).hasSize(3);
+    assertThat(corpus.trainingPages()).extracting(Problem::origin).doesNotContain("convfinqa");
+    assertThat(corpus.counts().get("convfinqa/train_partial.jsonl.gz")).containsEntry("kept", 3);
   }
 
   @Test
@@ -134,7 +159,7 @@ class PublishedCorpusTest {
 
   @Test
   void aFolderWithoutDataSetsIsNamed() {
-    assertThatThrownBy(() -> PublishedCorpus.read(folder, 50, 1))
+    assertThatThrownBy(() -> PublishedCorpus.read(folder, 50, 1, "finance"))
         .isInstanceOf(CorpusException.class)
         .hasMessageContaining(folder.toString());
   }
