@@ -41,6 +41,7 @@ public final class BenchCommand implements Callable<Integer> {
 
   /** Measurements of inference. */
   enum Part {
+    START,
     PREFILL,
     DECODE,
     PREFIX,
@@ -105,7 +106,7 @@ public final class BenchCommand implements Callable<Integer> {
       names = "--only",
       paramLabel = "PART",
       split = ",",
-      defaultValue = "prefill,decode,prefix,analysis",
+      defaultValue = "start,prefill,decode,prefix,analysis",
       description = "For inference, what to measure (default: ${DEFAULT-VALUE}).")
   private Set<Part> only;
 
@@ -183,6 +184,9 @@ public final class BenchCommand implements Callable<Integer> {
     Path work = temporary();
     try (GemmaTokenizer tokenizer = tokenizer(gemma.config(), work);
         BenchPeer other = peer == null ? null : peer(gemma.config(), work, count)) {
+      if (only.contains(Part.START)) {
+        start(work, probe, report);
+      }
       BenchInference bench = new BenchInference(gemma, other, probe, report, iterations);
       if (only.contains(Part.PREFILL)) {
         bench.prefill(prompt);
@@ -205,6 +209,16 @@ public final class BenchCommand implements Callable<Integer> {
     } finally {
       delete(work);
     }
+  }
+
+  private void start(Path work, BenchProbe probe, BenchReport report) {
+    String launcher = System.getProperty(BenchStart.LAUNCHER);
+    if (launcher == null) {
+      System.err.println("the start is left out: it is measured by ./reckoner bench alone");
+      return;
+    }
+    System.err.println("measuring start to first token");
+    report.add(BenchStart.run(Path.of(launcher), work, probe, iterations));
   }
 
   private BenchPeer peer(GemmaConfig config, Path work, int count) {

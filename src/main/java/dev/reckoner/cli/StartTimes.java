@@ -18,6 +18,8 @@ final class StartTimes {
   private final List<Stage> stages = new ArrayList<>();
   private final long origin;
 
+  static final String FIRST_TOKEN = "first token";
+
   /** Seconds since the epoch at which the launcher began. */
   static final String BEGAN = "reckoner.began";
 
@@ -43,7 +45,7 @@ final class StartTimes {
       public void onText(String more) {
         if (!seen) {
           seen = true;
-          reached("first token");
+          reached(FIRST_TOKEN);
         }
       }
     };

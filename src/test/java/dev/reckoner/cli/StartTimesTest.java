@@ -43,6 +43,7 @@ class StartTimesTest {
     assertThat(lines.get(1)).startsWith("first token ");
     assertThat(lines.get(2)).startsWith("last token ");
     assertThat(seconds(lines.get(0))).isBetween(4.9, 15.0);
+    assertThat(BenchStart.firstToken(String.join("\n", lines))).isEqualTo(seconds(lines.get(1)));
     assertThat(seconds(lines.get(2))).isGreaterThanOrEqualTo(seconds(lines.get(0)));
   }
 

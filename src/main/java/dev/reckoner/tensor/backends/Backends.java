@@ -4,6 +4,9 @@ import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.cpu.CpuBackend;
 import dev.reckoner.tensor.cuda.CudaBackend;
 import dev.reckoner.tensor.cuda.CudaException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 
@@ -16,6 +19,12 @@ public final class Backends {
   public static final String NAMES = "cpu, cuda, cuda:N or auto";
 
   private static final System.Logger LOG = System.getLogger(Backends.class.getName());
+
+  private static final Path DEVICES = Path.of("/dev");
+
+  /** The driver's own, that of Windows' subsystem for Linux, and those of boards. */
+  private static final List<String> GPU_FILES =
+      List.of("nvidiactl", "nvidia0", "dxg", "nvhost-gpu", "nvgpu", "nvmap");
 
   private Backends() {}
 
@@ -63,8 +72,17 @@ public final class Backends {
     return threads.isPresent() ? CpuBackend.open(threads.getAsInt()) : CpuBackend.open();
   }
 
+  /** A look at the device files, which costs nothing, before one for drivers and libraries. */
+  private static boolean mayHaveGpu() {
+    boolean told = System.getenv("RECKONER_CUDA_PATH") != null;
+    return told
+        || System.getProperty("reckoner.cuda.path") != null
+        || !Files.isDirectory(DEVICES)
+        || GPU_FILES.stream().anyMatch(name -> Files.exists(DEVICES.resolve(name)));
+  }
+
   private static Backend auto(OptionalInt threads) {
-    if (CudaBackend.devices() > 0) {
+    if (mayHaveGpu() && CudaBackend.devices() > 0) {
       try {
         return CudaBackend.open(0);
       } catch (CudaException e) {

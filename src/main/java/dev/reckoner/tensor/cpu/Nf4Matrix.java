@@ -3,8 +3,7 @@ package dev.reckoner.tensor.cpu;
 import dev.reckoner.tensor.Nf4;
 import dev.reckoner.tensor.Nf4Tensor;
 import dev.reckoner.tensor.Precision;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
 
@@ -21,8 +20,6 @@ final class Nf4Matrix implements BlockMatrix {
 
   private static final int W = Tile.WIDTH;
   private static final float[] CODE = Nf4.codeValues();
-  private static final VarHandle CODES =
-      MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
 
   private final int rows;
   private final int columns;
@@ -38,6 +35,7 @@ final class Nf4Matrix implements BlockMatrix {
     workers.run(
         panels,
         p -> {
+          int[] words = new int[columns / 8];
           for (int j = 0; j < W && p * W + j < rows; j++) {
             int row = p * W + j;
             Nf4Tensor source = stacked.getFirst();
@@ -45,19 +43,27 @@ final class Nf4Matrix implements BlockMatrix {
               row -= source.rows();
               source = stacked.get(++s);
             }
-            fillRow(p, j, source, row);
+            fillRow(p, j, source, row, words);
           }
         });
   }
 
-  private void fillRow(int p, int j, Nf4Tensor source, int row) {
+  /**
+   * @param words for a row's codes, eight in each; taken out in one copy, because single elements
+   *     of a view are slow to get before they are compiled
+   */
+  private void fillRow(int p, int j, Nf4Tensor source, int row, int[] words) {
+    int at = Math.toIntExact((long) row * columns / 2);
+    ByteBuffer.wrap(source.codes(), at, columns / 2)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .asIntBuffer()
+        .get(words);
     for (int b = 0; b < blocksPerPanel; b++) {
       int base = base(p, b);
       data[base + j] = Float.floatToRawIntBits(source.scale(row * blocksPerPanel + b));
-      int from = (int) (((long) row * columns + b * Nf4.BLOCK) / 2);
       for (int c = 0; c < Nf4.BLOCK / 8; c++) {
         // eight codes, the even one of each byte in its high half; here the first is the lowest
-        int word = (int) CODES.get(source.codes(), from + 4 * c);
+        int word = words[b * (Nf4.BLOCK / 8) + c];
         data[base + W + c * W + j] = (word & 0x0f0f0f0f) << 4 | word >>> 4 & 0x0f0f0f0f;
       }
     }
