@@ -48,6 +48,12 @@ final class LayerPass implements AutoCloseable {
   private Tensor downOut;
   private Tensor rstdPostFeedForward;
 
+  // Of the backward pass, each with room for an adapter's ranks behind hidden values.
+  private Tensor wideBranch;
+  private Tensor wideMiddle;
+  private Tensor wideH;
+  private Tensor dQkv;
+
   LayerPass(Gemma3 model, LoraAdapter adapter, int layer, Shared shared, Tensor x) {
     config = model.config();
     backend = model.backend();
@@ -80,6 +86,8 @@ final class LayerPass implements AutoCloseable {
     int qWidth = config.queryWidth();
     int kWidth = config.keyWidth();
     float eps = config.normEpsilon();
+    // Weights become bf16 beside what is not products, soon before their turn.
+    prepare(w.qkv(), qkvLora, true);
     rstdInput = backend.floats(t, 1);
     qkv = backend.activations(t, qWidth + 2 * kWidth);
     h = activations(t, qkvLora);
@@ -89,6 +97,9 @@ final class LayerPass implements AutoCloseable {
     k = backend.activations(t, kWidth);
     rstdQk = backend.floats(t, config.heads() + config.kvHeads());
     backend.qkNormRope(qkv, w.qNorm(), w.kNorm(), eps, shared.positions(), rope, q, k, rstdQk);
+    prepare(w.o(), oLora, false);
+    prepare(w.gateUp(), gateUpLora, true);
+    prepare(w.down(), downLora, false);
     attended = backend.activations(t, qWidth);
     logSumExp = backend.floats(t, config.heads());
     backend.attention(
@@ -168,41 +179,98 @@ final class LayerPass implements AutoCloseable {
     }
   }
 
-  /** Turns dx from the gradient of the layer's output into that of its input. */
-  void backward(Tensor dx) {
+  /**
+   * Turns dx from the gradient of the layer's output into that of its input. Gradients of q, k and
+   * v's adapters may be unfinished after it: until {@link Backend#join}, or until this has been
+   * given to the backward pass of the layer below as {@code above}, which closes it.
+   *
+   * @param above the layer that was before this one in the backward pass; null for none
+   */
+  void backward(Tensor dx, LayerPass above) {
     int t = x.rows();
     int hidden = config.hidden();
-    try (Tensor wideBranch = activations(t, ranks(oLora) > ranks(downLora) ? oLora : downLora);
-        Tensor wideH = activations(t, ranks(qkvLora) > ranks(gateUpLora) ? qkvLora : gateUpLora)) {
-      Tensor dBranch = wideBranch.columns(0, hidden);
-      Tensor dh = wideH.columns(0, hidden);
-      backend.rmsNormGradient(
-          dx,
-          downOut.columns(0, hidden),
-          w.postFeedForwardNorm(),
-          rstdPostFeedForward,
-          0,
-          dBranch,
-          gradients.postFeedForwardNorm());
-      feedForwardGradient(wideBranch, dBranch, wideH, dh);
-      backend.rmsNormGradients(
-          dh,
-          middle,
-          w.preFeedForwardNorm(),
-          rstdPreFeedForward,
-          dx,
-          gradients.preFeedForwardNorm(),
-          attentionOut.columns(0, hidden),
-          w.postAttentionNorm(),
-          rstdPostAttention,
-          dBranch,
-          gradients.postAttentionNorm());
-      attentionGradient(wideBranch, dBranch, wideH, dh);
-      backend.rmsNormGradient(dh, x, w.inputNorm(), rstdInput, 1, dx, gradients.inputNorm());
+    prepare(w.down(), downLora, false);
+    prepare(w.gateUp(), gateUpLora, true);
+    prepare(w.o(), oLora, false);
+    wideBranch = activations(t, downLora);
+    wideMiddle = activations(t, oLora);
+    wideH = activations(t, ranks(qkvLora) > ranks(gateUpLora) ? qkvLora : gateUpLora);
+    Tensor dBranch = wideBranch.columns(0, hidden);
+    Tensor dMiddle = wideMiddle.columns(0, hidden);
+    Tensor dh = wideH.columns(0, hidden);
+    backend.rmsNormGradient(
+        dx,
+        downOut.columns(0, hidden),
+        w.postFeedForwardNorm(),
+        rstdPostFeedForward,
+        0,
+        dBranch,
+        gradients.postFeedForwardNorm());
+    boolean joint = feedForwardGradient(dBranch, dh);
+    backend.rmsNormGradients(
+        dh,
+        middle,
+        w.preFeedForwardNorm(),
+        rstdPreFeedForward,
+        dx,
+        gradients.preFeedForwardNorm(),
+        attentionOut.columns(0, hidden),
+        w.postAttentionNorm(),
+        rstdPostAttention,
+        dMiddle,
+        gradients.postAttentionNorm());
+    Tensor du = behind(wideMiddle, oLora);
+    try (Tensor dAttended = backend.activations(t, config.queryWidth())) {
+      inputGradient(w.o(), oLora, dMiddle, du, dAttended);
+      // Few blocks each: all of them at once, beside the gradient of attention.
+      if (joint) {
+        downLora.bGradientBeside(behind(downOut, downLora), dBranch);
+        gateUpLora.aGradientBeside(h2.columns(0, hidden), behind(wideH, gateUpLora));
+      }
+      weightGradientBeside(
+          gradients.o(), oLora, attended, behind(attentionOut, oLora), dMiddle, du);
+      if (above != null) {
+        above.attentionWeightGradient();
+      }
+      prepare(w.qkv(), qkvLora, true);
+      attentionGradient(dAttended);
     }
+    backend.join();
+    if (above != null) {
+      above.close();
+    }
+    inputGradient(w.qkv(), qkvLora, dQkv, behind(wideH, qkvLora), dh);
+    backend.rmsNormGradient(dh, x, w.inputNorm(), rstdInput, 1, dx, gradients.inputNorm());
+    close(
+        rstdInput,
+        qkv,
+        q,
+        k,
+        rstdQk,
+        attended,
+        logSumExp,
+        attentionOut,
+        rstdPostAttention,
+        middle,
+        rstdPreFeedForward,
+        h2,
+        gateUp,
+        activated,
+        downOut,
+        rstdPostFeedForward,
+        wideBranch,
+        wideMiddle);
   }
 
-  private void feedForwardGradient(Tensor wideBranch, Tensor dBranch, Tensor wideH, Tensor dh) {
+  /** What {@link #backward} left, {@link Backend#beside}. */
+  void attentionWeightGradient() {
+    Tensor in = h.columns(0, config.hidden());
+    weightGradientBeside(
+        gradients.qkv(), qkvLora, in, behind(h, qkvLora), dQkv, behind(wideH, qkvLora));
+  }
+
+  /** Whether dA of gate and up and dB of down are left to be accumulated. */
+  private boolean feedForwardGradient(Tensor dBranch, Tensor dh) {
     int t = x.rows();
     boolean joint =
         gateUpLora != null
@@ -217,12 +285,9 @@ final class LayerPass implements AutoCloseable {
           inputGradient(w.down(), downLora, dBranch, du, dActivated);
           Tensor u = behind(h2, gateUpLora);
           gateUpLora.gegluGradient(downLora, dActivated, gateUp, dGateUp, u, du);
-          downLora.bGradient(behind(downOut, downLora), dBranch);
         }
-        Tensor du = behind(wideH, gateUpLora);
-        inputGradient(w.gateUp(), gateUpLora, dGateUp, du, dh);
-        gateUpLora.aGradient(h2.columns(0, config.hidden()), du);
-        return;
+        inputGradient(w.gateUp(), gateUpLora, dGateUp, behind(wideH, gateUpLora), dh);
+        return true;
       }
       try (Tensor dActivated = backend.activations(t, config.feedForward());
           Tensor again = activated == null ? backend.activations(t, config.feedForward()) : null) {
@@ -242,50 +307,50 @@ final class LayerPass implements AutoCloseable {
       Tensor in = h2.columns(0, config.hidden());
       weightGradient(gradients.gateUp(), gateUpLora, in, behind(h2, gateUpLora), dGateUp, du);
     }
+    return false;
   }
 
-  private void attentionGradient(Tensor wideBranch, Tensor dBranch, Tensor wideH, Tensor dh) {
+  private void attentionGradient(Tensor dAttended) {
     int t = x.rows();
     int qWidth = config.queryWidth();
     int kWidth = config.keyWidth();
-    try (Tensor dQkv = backend.activations(t, qWidth + 2 * kWidth)) {
-      try (Tensor dAttended = backend.activations(t, qWidth);
-          Tensor dq = backend.activations(t, qWidth);
-          Tensor dk = backend.activations(t, kWidth)) {
-        Tensor du = behind(wideBranch, oLora);
-        inputGradient(w.o(), oLora, dBranch, du, dAttended);
-        weightGradient(gradients.o(), oLora, attended, behind(attentionOut, oLora), dBranch, du);
-        backend.attentionGradient(
-            dAttended,
-            q,
-            k,
-            qkv.columns(qWidth + kWidth, qWidth + 2 * kWidth),
-            attended,
-            logSumExp,
-            shared.sequences(),
-            config.headDim(),
-            config.window(layer),
-            config.attentionScale(),
-            dq,
-            dk,
-            dQkv.columns(qWidth + kWidth, qWidth + 2 * kWidth));
-        backend.qkNormRopeGradient(
-            dq,
-            dk,
-            qkv,
-            w.qNorm(),
-            w.kNorm(),
-            shared.positions(),
-            rope,
-            rstdQk,
-            dQkv,
-            gradients.qNorm(),
-            gradients.kNorm());
-      }
-      Tensor du = behind(wideH, qkvLora);
-      inputGradient(w.qkv(), qkvLora, dQkv, du, dh);
-      Tensor in = h.columns(0, config.hidden());
-      weightGradient(gradients.qkv(), qkvLora, in, behind(h, qkvLora), dQkv, du);
+    dQkv = backend.activations(t, qWidth + 2 * kWidth);
+    try (Tensor dq = backend.activations(t, qWidth);
+        Tensor dk = backend.activations(t, kWidth)) {
+      backend.attentionGradient(
+          dAttended,
+          q,
+          k,
+          qkv.columns(qWidth + kWidth, qWidth + 2 * kWidth),
+          attended,
+          logSumExp,
+          shared.sequences(),
+          config.headDim(),
+          config.window(layer),
+          config.attentionScale(),
+          dq,
+          dk,
+          dQkv.columns(qWidth + kWidth, qWidth + 2 * kWidth));
+      backend.qkNormRopeGradient(
+          dq,
+          dk,
+          qkv,
+          w.qNorm(),
+          w.kNorm(),
+          shared.positions(),
+          rope,
+          rstdQk,
+          dQkv,
+          gradients.qNorm(),
+          gradients.kNorm());
+    }
+  }
+
+  private void prepare(Matrix weight, LoraPass lora, boolean behindInputs) {
+    if (lora == null) {
+      backend.prepare(weight, null, behindInputs);
+    } else {
+      lora.prepare(weight, behindInputs);
     }
   }
 
@@ -307,28 +372,40 @@ final class LayerPass implements AutoCloseable {
     }
   }
 
+  private void weightGradientBeside(
+      Tensor dWeight, LoraPass lora, Tensor in, Tensor u, Tensor dOut, Tensor du) {
+    if (dWeight != null) {
+      backend.linearWeightGradient(dOut, in, 1, dWeight);
+    }
+    if (lora != null) {
+      lora.weightGradientBeside(in, u, dOut, du);
+    }
+  }
+
   /** Gives back everything but the input; {@link #forward} makes it again. */
   void forget() {
-    Tensor[] kept = {
-      rstdInput,
-      h,
-      qkv,
-      q,
-      k,
-      rstdQk,
-      attended,
-      logSumExp,
-      attentionOut,
-      rstdPostAttention,
-      middle,
-      rstdPreFeedForward,
-      h2,
-      gateUp,
-      activated,
-      downOut,
-      rstdPostFeedForward
-    };
-    for (Tensor tensor : kept) {
+    close(
+        rstdInput,
+        h,
+        qkv,
+        q,
+        k,
+        rstdQk,
+        attended,
+        logSumExp,
+        attentionOut,
+        rstdPostAttention,
+        middle,
+        rstdPreFeedForward,
+        h2,
+        gateUp,
+        activated,
+        downOut,
+        rstdPostFeedForward);
+  }
+
+  private static void close(Tensor... tensors) {
+    for (Tensor tensor : tensors) {
       if (tensor != null) {
         tensor.close();
       }
@@ -338,6 +415,6 @@ final class LayerPass implements AutoCloseable {
   @Override
   public void close() {
     forget();
-    x.close();
+    close(wideBranch, wideMiddle, wideH, dQkv, x);
   }
 }

@@ -103,14 +103,33 @@ final class LoraPass {
     aGradient(x, du);
   }
 
-  void bGradient(Tensor u, Tensor dy) {
+  /** The same {@link Backend#beside}. */
+  void weightGradientBeside(Tensor x, Tensor u, Tensor dy, Tensor du) {
+    bGradientBeside(u, dy);
+    aGradientBeside(x, du);
+  }
+
+  void bGradientBeside(Tensor u, Tensor dy) {
+    backend.beside(() -> bGradient(u, dy));
+  }
+
+  void aGradientBeside(Tensor x, Tensor du) {
+    backend.beside(() -> aGradient(x, du));
+  }
+
+  private void bGradient(Tensor u, Tensor dy) {
     backend.lowRankGradient(lowRank, dy, u, bGradients());
   }
 
-  void aGradient(Tensor x, Tensor du) {
+  private void aGradient(Tensor x, Tensor du) {
     try (Tensor dropped = dropped(x)) {
       backend.linearWeightGradient(du, dropped == null ? x : dropped, 1, adapter.aGradient(site));
     }
+  }
+
+  /** Says that a product with w follows, forward or backward: {@link Backend#prepare}. */
+  void prepare(Matrix w, boolean behindInputs) {
+    backend.prepare(w, dropout == 0 ? lowRank : null, behindInputs);
   }
 
   private Tensor dropped(Tensor x) {

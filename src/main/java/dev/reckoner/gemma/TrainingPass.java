@@ -72,9 +72,11 @@ public final class TrainingPass {
     int t = batch.tokens().length;
     ModelParts parts = model.parts();
     model.reach(batch.longest());
+    float[] losses = new float[batch.rows().length];
     try (Indices ids = backend.indices(batch.tokens());
         Indices positions = backend.indices(batch.positions());
-        Indices sequences = backend.indices(batch.starts())) {
+        Indices sequences = backend.indices(batch.starts());
+        Tensor rowLosses = backend.floats(Math.max(1, losses.length), 1)) {
       LayerPass.Shared shared = new LayerPass.Shared(positions, sequences, dropout, dropoutSeed);
       List<LayerPass> tape = new ArrayList<>();
       Tensor x = backend.activations(t, config.hidden());
@@ -94,18 +96,20 @@ public final class TrainingPass {
           x = out;
         }
         Tensor dx = backward ? backend.activations(t, config.hidden()) : null;
-        float[] losses = head(batch, x, dx, derivative);
+        head(batch, x, dx, derivative, rowLosses);
         x.close();
         x = null;
         if (backward) {
+          LayerPass above = null;
           for (int l = config.layers() - 1; l >= 0; l--) {
-            try (LayerPass pass = tape.removeLast()) {
-              if (recompute) {
-                pass.forward().close();
-              }
-              pass.backward(dx);
+            LayerPass pass = tape.get(l);
+            if (recompute) {
+              pass.forward().close();
             }
+            pass.backward(dx, above);
+            above = pass;
           }
+          above.attentionWeightGradient();
           if (adapter == null) {
             backend.embedGradient(
                 dx,
@@ -115,8 +119,13 @@ public final class TrainingPass {
           }
           dx.close();
         }
+        // Last: reading waits, and the backward pass is to be asked for before its turn comes.
+        if (losses.length > 0) {
+          backend.download(rowLosses, losses);
+        }
         return losses;
       } finally {
+        backend.join();
         tape.forEach(LayerPass::close);
         if (x != null) {
           x.close();
@@ -129,14 +138,14 @@ public final class TrainingPass {
    * Final norm, head and loss on the supervised rows; the gradient with respect to x goes to dx
    * {@code [T, hidden]} (null: losses only).
    */
-  private float[] head(PackedBatch batch, Tensor x, Tensor dx, UnaryOperator<float[]> derivative) {
+  private void head(
+      PackedBatch batch, Tensor x, Tensor dx, UnaryOperator<float[]> derivative, Tensor rowLosses) {
     int n = batch.rows().length;
-    float[] losses = new float[n];
     if (dx != null) {
       backend.fill(dx, 0);
     }
     if (n == 0) {
-      return losses;
+      return;
     }
     ModelParts parts = model.parts();
     boolean full = adapter == null && dx != null;
@@ -146,18 +155,17 @@ public final class TrainingPass {
         Tensor h = backend.activations(n, hidden);
         Tensor dh = dx == null ? null : backend.activations(n, hidden);
         Tensor rstd = backend.floats(n, 1);
-        Tensor weights = backend.floats(n, 1);
-        Tensor rowLosses = backend.floats(n, 1)) {
+        Tensor weights = backend.floats(n, 1)) {
       backend.gatherRows(x, rows, gathered);
       backend.rmsNorm(gathered, parts.finalNorm(), config.normEpsilon(), h, rstd);
       backend.upload(batch.weights(), weights);
       if (derivative != null) {
         logits(batch, h, weights, rowLosses, null);
+        float[] losses = new float[n];
         backend.download(rowLosses, losses);
         backend.upload(derivative.apply(losses), weights);
       }
       logits(batch, h, weights, rowLosses, dh);
-      backend.download(rowLosses, losses);
       if (dx != null) {
         try (Tensor dGathered = backend.activations(n, hidden)) {
           backend.rmsNormGradient(
@@ -172,7 +180,6 @@ public final class TrainingPass {
         }
       }
     }
-    return losses;
   }
 
   /**

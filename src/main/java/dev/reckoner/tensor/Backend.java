@@ -326,6 +326,30 @@ public interface Backend extends AutoCloseable {
   void cachedAttention(
       CacheBatch batch, int layer, Tensor q, int headDim, int window, float scale, Tensor out);
 
+  // ---- order
+
+  /**
+   * Runs operations whose results nothing reads before {@link #join}. A backend may run them beside
+   * what it is asked for next, so until then nothing may overwrite or close what they read or
+   * write, unless they make it themselves; they pass no values between host and backend.
+   */
+  default void beside(Runnable operations) {
+    operations.run();
+  }
+
+  /**
+   * Says that one product with w, and with this adapter, follows before {@link #join}, so that a
+   * backend can begin what that takes beside what comes before it.
+   *
+   * @param adapter null for a product without
+   * @param behindInputs whether in that product u (or du) lies behind the layer's inputs (or their
+   *     gradient), not behind its outputs
+   */
+  default void prepare(Matrix w, LowRank adapter, boolean behindInputs) {}
+
+  /** What follows sees what ran {@link #beside}; what was prepared and not used is given up. */
+  default void join() {}
+
   // ---- steps of one token (inference)
 
   /**

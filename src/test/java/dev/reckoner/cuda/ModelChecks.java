@@ -16,6 +16,9 @@ import dev.reckoner.tensor.AdamW;
 import dev.reckoner.tensor.Backend;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.Tensor;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -88,6 +91,17 @@ final class ModelChecks {
           new Check(
               "model decoding", size, TOLERANCE, o -> decoding(o.b, config(headDim, 256, 2304))));
     }
+    for (boolean recompute : new boolean[] {false, true}) {
+      for (float dropout : new float[] {0, 0.1f}) {
+        PackedBatch batch = batch(new SplittableRandom(seed), 512, 200, 33, 90);
+        checks.add(
+            new Check(
+                "model QLoRA beside" + (recompute ? " recompute" : ""),
+                "dropout " + dropout,
+                TOLERANCE,
+                o -> beside(o.b, config(128, 256, 1152), batch, recompute, dropout)));
+      }
+    }
     for (int n : new int[] {12, 27, 64}) {
       checks.add(
           new Check(
@@ -149,6 +163,107 @@ final class ModelChecks {
       b.download(p.gradients(), second);
       return new float[][] {losses, first, second};
     }
+  }
+
+  /** What a backend may run beside is run in order, beside, or beside and late. */
+  private enum Order {
+    IN_ORDER,
+    BESIDE,
+    LATE
+  }
+
+  /** Training steps must come to the same bits in every order. */
+  private static float[][] beside(
+      Backend b, GemmaConfig config, PackedBatch batch, boolean recompute, float dropout) {
+    float[][] expected = steps(b, Order.IN_ORDER, config, batch, recompute, dropout);
+    for (Order order : List.of(Order.BESIDE, Order.LATE)) {
+      float[][] got = steps(b, order, config, batch, recompute, dropout);
+      for (int i = 0; i < expected.length; i++) {
+        require(Arrays.equals(expected[i], got[i]), "other bits " + order + ", result " + i);
+      }
+    }
+    return new float[][] {expected[0], expected[1]};
+  }
+
+  private static float[][] steps(
+      Backend measured,
+      Order order,
+      GemmaConfig config,
+      PackedBatch batch,
+      boolean recompute,
+      float dropout) {
+    LoraSpec all = LoraSpec.allLinear(8, 16);
+    LoraSpec spec = new LoraSpec(8, 16, false, dropout, all.targets());
+    try (Tensor busy = measured.name().equals("cuda") ? measured.floats(1 << 13, 1 << 13) : null;
+        Gemma3 model = Gemma3.random(config, ordered(measured, order, busy), Precision.NF4, 5);
+        LoraAdapter adapter = LoraAdapter.create(model, "a", spec, 9)) {
+      Backend b = model.backend();
+      TrainingPass pass = new TrainingPass(model, adapter, recompute);
+      Parameters p = adapter.parameters();
+      b.upload(Ops.normal(new SplittableRandom(11), p.size(), 0.05), p.values());
+      adapter.refresh();
+      List<float[]> results = new ArrayList<>();
+      try (Tensor m = b.floats(1, p.size());
+          Tensor v = b.floats(1, p.size())) {
+        for (int step = 1; step <= 2; step++) {
+          b.fill(p.gradients(), 0);
+          results.add(pass.accumulate(batch, step));
+          float[] gradients = new float[p.size()];
+          b.download(p.gradients(), gradients);
+          results.add(gradients);
+          // A second batch onto the same gradients, with nothing between that waits.
+          pass.accumulate(batch, step + 10);
+          AdamW adamW = new AdamW(1e-3f, 0.9f, 0.95f, 1e-8f, 0, step);
+          b.adamW(p.values(), p.gradients(), m, v, adamW, 1);
+          adapter.refresh();
+        }
+      }
+      float[] values = new float[p.size()];
+      b.download(p.values(), values);
+      results.add(values);
+      return results.toArray(float[][]::new);
+    }
+  }
+
+  /**
+   * The backend with its work beside in the given order; late: each part behind half a millisecond
+   * of filling {@code busy}, so that what does not wait for it comes before it.
+   */
+  private static Backend ordered(Backend b, Order order, Tensor busy) {
+    InvocationHandler handler =
+        (proxy, method, arguments) -> {
+          switch (method.getName()) {
+            case "beside" -> {
+              Runnable operations = (Runnable) arguments[0];
+              if (order == Order.IN_ORDER) {
+                operations.run();
+                return null;
+              }
+              b.beside(
+                  () -> {
+                    for (int i = 0; order == Order.LATE && busy != null && i < 8; i++) {
+                      b.fill(busy, 0);
+                    }
+                    operations.run();
+                  });
+              return null;
+            }
+            case "prepare" -> {
+              if (order == Order.IN_ORDER) {
+                return null;
+              }
+            }
+            default -> {}
+          }
+          try {
+            return method.invoke(b, arguments);
+          } catch (InvocationTargetException e) {
+            throw e.getCause();
+          }
+        };
+    return (Backend)
+        Proxy.newProxyInstance(
+            Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, handler);
   }
 
   /**

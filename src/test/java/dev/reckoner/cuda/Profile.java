@@ -46,9 +46,15 @@ final class Profile {
 
   private Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
     try {
-      if (!started
-          || method.getReturnType() != void.class
-          || method.getName().equals("synchronize")) {
+      // In order: each operation is timed by itself.
+      if (started && method.getName().equals("beside")) {
+        ((Runnable) arguments[0]).run();
+        return null;
+      }
+      if (started && method.getName().equals("prepare")) {
+        return null;
+      }
+      if (!started || method.getReturnType() != void.class || method.getParameterCount() == 0) {
         return method.invoke(measured, arguments);
       }
       long start = System.nanoTime();

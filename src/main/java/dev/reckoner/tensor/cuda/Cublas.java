@@ -5,12 +5,18 @@ import static dev.reckoner.tensor.cuda.Native.LONG;
 import static dev.reckoner.tensor.cuda.Native.POINTER;
 import static dev.reckoner.tensor.cuda.Native.function;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.HashMap;
+import java.util.Map;
 
-/** Matrix products through cuBLAS: bf16 in, fp32 accumulation, bf16 or fp32 out. */
+/**
+ * Matrix products through cuBLAS: bf16 in, fp32 accumulation, bf16 or fp32 out. Each stream has a
+ * handle and a workspace of its own: with shared ones the bits would depend on what runs beside.
+ */
 final class Cublas implements AutoCloseable {
   private static final int WORKSPACE = 64 << 20;
 
@@ -22,9 +28,14 @@ final class Cublas implements AutoCloseable {
   private static final int DEFAULT_ALGORITHM = -1;
   private static final int MATH_FULL_PRECISION_REDUCTION = 16;
 
+  private record Handle(long handle, long workspace) {}
+
   private final Device device;
-  private final long handle;
-  private final long workspace;
+  private final Map<Long, Handle> handles = new HashMap<>();
+  private final MethodHandle create;
+  private final MethodHandle setStream;
+  private final MethodHandle setWorkspace;
+  private final MethodHandle setMathMode;
   private final MethodHandle destroy;
   private final MethodHandle gemm;
   private final MethodHandle batched;
@@ -40,10 +51,10 @@ final class Cublas implements AutoCloseable {
     libraries.open(arena, "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so");
     SymbolLookup lib =
         libraries.require(arena, "cuBLAS", "libcublas.so.13", "libcublas.so.12", "libcublas.so");
-    MethodHandle create = function(lib, "cublasCreate_v2", POINTER);
-    MethodHandle setStream = function(lib, "cublasSetStream_v2", LONG, LONG);
-    MethodHandle setWorkspace = function(lib, "cublasSetWorkspace_v2", LONG, LONG, LONG);
-    MethodHandle setMathMode = function(lib, "cublasSetMathMode", LONG, INT);
+    create = function(lib, "cublasCreate_v2", POINTER);
+    setStream = function(lib, "cublasSetStream_v2", LONG, LONG);
+    setWorkspace = function(lib, "cublasSetWorkspace_v2", LONG, LONG, LONG);
+    setMathMode = function(lib, "cublasSetMathMode", LONG, INT);
     destroy = function(lib, "cublasDestroy_v2", LONG);
     gemm =
         function(
@@ -96,18 +107,28 @@ final class Cublas implements AutoCloseable {
             INT, // compute type
             INT); // algorithm
     alphaBeta = arena.allocate(8, 8);
-    workspace = device.allocate(WORKSPACE);
-    try {
+    handle();
+  }
+
+  /** The handle of the stream that work goes to now. */
+  private long handle() {
+    return handles.computeIfAbsent(device.stream(), this::handleOf).handle();
+  }
+
+  private Handle handleOf(long stream) {
+    long workspace = device.allocate(WORKSPACE);
+    try (Arena arena = Arena.ofConfined()) {
       MemorySegment cell = arena.allocate(8, 8);
       check((int) create.invokeExact(cell), "cublasCreate");
-      handle = cell.get(LONG, 0);
-      check((int) setStream.invokeExact(handle, device.stream()), "cublasSetStream");
+      long handle = cell.get(LONG, 0);
+      check((int) setStream.invokeExact(handle, stream), "cublasSetStream");
       check(
           (int) setWorkspace.invokeExact(handle, workspace, (long) WORKSPACE),
           "cublasSetWorkspace");
       check(
           (int) setMathMode.invokeExact(handle, MATH_FULL_PRECISION_REDUCTION),
           "cublasSetMathMode");
+      return new Handle(handle, workspace);
     } catch (Throwable e) {
       throw Native.unexpected(e);
     }
@@ -183,7 +204,7 @@ final class Cublas implements AutoCloseable {
       status =
           (int)
               batched.invokeExact(
-                  handle,
+                  handle(),
                   NO_TRANSPOSE,
                   TRANSPOSE,
                   dw.columns(),
@@ -234,7 +255,7 @@ final class Cublas implements AutoCloseable {
       status =
           (int)
               gemm.invokeExact(
-                  handle,
+                  handle(),
                   opA,
                   opB,
                   m,
@@ -261,11 +282,13 @@ final class Cublas implements AutoCloseable {
 
   @Override
   public void close() {
-    try {
-      check((int) destroy.invokeExact(handle), "cublasDestroy");
-    } catch (Throwable e) {
-      throw Native.unexpected(e);
+    for (Handle h : handles.values()) {
+      try {
+        check((int) destroy.invokeExact(h.handle()), "cublasDestroy");
+      } catch (Throwable e) {
+        throw Native.unexpected(e);
+      }
+      device.free(h.workspace());
     }
-    device.free(workspace);
   }
 }

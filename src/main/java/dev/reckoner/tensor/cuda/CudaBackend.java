@@ -24,8 +24,9 @@ import java.util.stream.IntStream;
 
 /**
  * The operations on one NVIDIA GPU. Activations are bf16, sums fp32, matrix products cuBLAS's; NF4
- * weights are dequantised to bf16 scratch for each product. Everything runs in order on one stream
- * and only {@link #download}, {@link #sumOfSquares} and {@link #synchronize} wait for it.
+ * weights are dequantised to bf16 scratch for each product. Everything runs in order on one stream,
+ * except what is run {@link #beside}, and only {@link #download}, {@link #sumOfSquares} and {@link
+ * #synchronize} wait for it.
  *
  * <p>A matrix asked for in fp32 is held in bf16. In decoding, a sequence of one new token gives the
  * same bits alone and together with up to 15 others, and with up to 63 where the vocabulary is
@@ -63,6 +64,8 @@ public final class CudaBackend implements Backend {
   private final Product product;
   private final Decoding decoding;
   private final Map<Object, Recording> recordings = new HashMap<>();
+  private final Lanes lanes;
+  private final Ahead ahead;
 
   private CudaBackend(Device device) {
     this.device = device;
@@ -71,6 +74,8 @@ public final class CudaBackend implements Backend {
     attention = new Attention(device, kernels);
     product = new Product(kernels);
     decoding = new Decoding(device, kernels, product);
+    lanes = new Lanes(device);
+    ahead = new Ahead(device);
   }
 
   /** GPUs on this machine; 0 where there is no driver for one. */
@@ -375,19 +380,75 @@ public final class CudaBackend implements Backend {
     if (!m.isNf4()) {
       return m.values();
     }
-    long scratch = device.allocate(2L * m.rows() * m.columns());
-    dense(m, dense(m, scratch));
+    long scratch = ahead.take(m, null, false);
+    if (scratch == 0) {
+      scratch = device.allocate(2L * m.rows() * m.columns());
+      dense(m, dense(m, scratch));
+    }
     return scratch;
   }
 
-  /**
-   * {@code [W | scale * B]} of an adapted matrix, {@code [out, in + ranks]}, in scratch to be
-   * freed; B is zero where rows and ranks belong to different parts.
-   */
+  /** {@link #widen} in scratch to be freed. */
   private long borrowWidened(CudaMatrix m, LowRank adapter) {
+    long scratch = ahead.take(m, adapter, true);
+    if (scratch == 0) {
+      scratch = device.allocate(widenedBytes(m, adapter));
+      widen(m, adapter, scratch);
+    }
+    return scratch;
+  }
+
+  /** {@link #extend} in scratch to be freed. */
+  private long borrowExtended(CudaMatrix m, LowRank adapter) {
+    long scratch = ahead.take(m, adapter, false);
+    if (scratch == 0) {
+      scratch = device.allocate(extendedBytes(m, adapter));
+      extend(m, adapter, scratch);
+    }
+    return scratch;
+  }
+
+  @Override
+  public void prepare(Matrix w, LowRank adapter, boolean behindInputs) {
+    CudaMatrix m = CudaMatrix.of(w);
+    if (!m.isNf4()) {
+      return;
+    }
+    if (adapter == null) {
+      ahead.make(m, null, false, 2L * m.rows() * m.columns(), to -> dense(m, dense(m, to)));
+    } else if (fusible(m, adapter) && behindInputs) {
+      ahead.make(m, adapter, true, widenedBytes(m, adapter), to -> widen(m, adapter, to));
+    } else if (fusible(m, adapter)) {
+      ahead.make(m, adapter, false, extendedBytes(m, adapter), to -> extend(m, adapter, to));
+    }
+  }
+
+  @Override
+  public void beside(Runnable operations) {
+    lanes.run(operations);
+  }
+
+  @Override
+  public void join() {
+    lanes.join();
+    ahead.giveUp();
+  }
+
+  private static long widenedBytes(CudaMatrix m, LowRank adapter) {
+    return 2L * m.rows() * (m.columns() + adapter.ranks());
+  }
+
+  private static long extendedBytes(CudaMatrix m, LowRank adapter) {
+    return 2L * (m.rows() + adapter.ranks()) * m.columns();
+  }
+
+  /**
+   * {@code [W | scale * B]} of an adapted matrix, {@code [out, in + ranks]}, at {@code scratch}; B
+   * is zero where rows and ranks belong to different parts.
+   */
+  private void widen(CudaMatrix m, LowRank adapter, long scratch) {
     int ranks = adapter.ranks();
     int stride = m.columns() + ranks;
-    long scratch = device.allocate(2L * m.rows() * stride);
     if (m.isNf4() && adapter.parts().size() <= MOST_PARTS) {
       long sixteens = (long) m.rows() * m.columns() / 16;
       Kernels call =
@@ -409,7 +470,7 @@ public final class CudaBackend implements Backend {
             .i(part == null ? 0 : part.toRank() - part.fromRank());
       }
       call.launchEach(sixteens + (long) m.rows() * ranks / 8);
-      return scratch;
+      return;
     }
     dense(m, new CudaTensor(null, scratch, m.rows(), m.columns(), stride, false));
     for (LowRank.Part part : adapter.parts()) {
@@ -426,13 +487,11 @@ public final class CudaBackend implements Backend {
           .i(ranks)
           .launchEach((long) rows * ranks / 8);
     }
-    return scratch;
   }
 
-  /** {@code [W ; A]} of an adapted matrix, {@code [out + ranks, in]}, in scratch to be freed. */
-  private long borrowExtended(CudaMatrix m, LowRank adapter) {
+  /** {@code [W ; A]} of an adapted matrix, {@code [out + ranks, in]}, at {@code scratch}. */
+  private void extend(CudaMatrix m, LowRank adapter, long scratch) {
     long size = (long) m.rows() * m.columns();
-    long scratch = device.allocate(2 * (size + (long) adapter.ranks() * m.columns()));
     if (m.isNf4()) {
       long sixteens = size / 16;
       long extra = (long) adapter.ranks() * m.columns() / 16;
@@ -447,14 +506,13 @@ public final class CudaBackend implements Backend {
           .p(CudaMatrix.of(adapter.a()).values())
           .l(extra)
           .launchEach(sixteens + extra);
-      return scratch;
+      return;
     }
     dense(m, dense(m, scratch));
     device.copy(
         scratch + 2 * size,
         CudaMatrix.of(adapter.a()).values(),
         2L * adapter.ranks() * m.columns());
-    return scratch;
   }
 
   /** The matrix's values in bf16, into {@code to}. */
@@ -1365,6 +1423,8 @@ public final class CudaBackend implements Backend {
     recordings.values().forEach(Recording::close);
     kernels.close();
     cublas.close();
+    lanes.close();
+    ahead.close();
     device.close();
   }
 }

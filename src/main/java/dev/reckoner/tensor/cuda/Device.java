@@ -6,9 +6,9 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 
 /**
- * One GPU: its context, one stream that all work goes to in order, memory from the driver's
- * stream-ordered pool, and a page-locked ring through which host data passes. Memory freed here may
- * be reused at once by later work of the same stream.
+ * One GPU: its context, a stream that all work goes to in order unless it is run {@link #on}
+ * another, memory from the driver's stream-ordered pool, and a page-locked ring through which host
+ * data passes. Memory freed here may be reused at once by later work of the same stream.
  */
 final class Device implements AutoCloseable {
   /** Bytes of one host transfer at most. */
@@ -20,7 +20,8 @@ final class Device implements AutoCloseable {
   private final Driver driver;
   private final int device;
   private final long context;
-  private final long stream;
+  private final long main;
+  private long stream;
   private final long pool;
   private final String name;
   private final long totalMemory;
@@ -88,7 +89,8 @@ final class Device implements AutoCloseable {
     context = driver.retainContext(device);
     driver.setCurrent(context);
     current = Thread.currentThread();
-    stream = driver.createStream();
+    main = driver.createStream();
+    stream = main;
     pool = driver.keepingPool(device);
     ring = driver.allocateHost(RING);
   }
@@ -101,8 +103,25 @@ final class Device implements AutoCloseable {
     return arena;
   }
 
+  /** The stream that work goes to now. */
   long stream() {
     return stream;
+  }
+
+  /** The stream that work goes to unless it is run {@link #on} another. */
+  long mainStream() {
+    return main;
+  }
+
+  /** Gives what {@code operations} ask for to another stream; they pass nothing to the host. */
+  void on(long other, Runnable operations) {
+    long before = stream;
+    stream = other;
+    try {
+      operations.run();
+    } finally {
+      stream = before;
+    }
   }
 
   String name() {
@@ -198,10 +217,10 @@ final class Device implements AutoCloseable {
     driver.copy(to, from, bytes, stream);
   }
 
-  /** Waits for all work. */
+  /** Waits for all work of the main stream. */
   void synchronize() {
     enter();
-    driver.synchronize(stream);
+    driver.synchronize(main);
     ringAt = 0;
   }
 
@@ -292,9 +311,9 @@ final class Device implements AutoCloseable {
   @Override
   public void close() {
     enter();
-    driver.synchronize(stream);
+    driver.synchronize(main);
     driver.freeHost(ring);
-    driver.destroyStream(stream);
+    driver.destroyStream(main);
     driver.trim(pool);
     driver.releaseContext(device);
     arena.close();

@@ -26,6 +26,7 @@ final class Driver {
   private static final int OUT_OF_MEMORY = 2;
   private static final int FUNCTION_MAX_DYNAMIC_SHARED = 8;
   private static final int STREAM_NON_BLOCKING = 1;
+  private static final int EVENT_UNTIMED = 2;
 
   // CUlaunchConfig and CUlaunchAttribute
   private static final int LAUNCH_CONFIG_BYTES = 56;
@@ -53,6 +54,7 @@ final class Driver {
   private final MethodHandle ctxSetCurrent;
   private final MethodHandle memGetInfo;
   private final MethodHandle streamCreate;
+  private final MethodHandle streamWaitEvent;
   private final MethodHandle streamDestroy;
   private final MethodHandle streamSynchronize;
   private final MethodHandle deviceGetDefaultMemPool;
@@ -82,8 +84,6 @@ final class Driver {
   private final MethodHandle eventCreate;
   private final MethodHandle eventDestroy;
   private final MethodHandle eventRecord;
-  private final MethodHandle eventSynchronize;
-  private final MethodHandle eventElapsedTime;
 
   /**
    * @throws CudaException where there is no driver or no device
@@ -109,6 +109,7 @@ final class Driver {
     ctxSetCurrent = function(lib, "cuCtxSetCurrent", LONG);
     memGetInfo = function(lib, "cuMemGetInfo_v2", POINTER, POINTER);
     streamCreate = function(lib, "cuStreamCreate", POINTER, INT);
+    streamWaitEvent = function(lib, "cuStreamWaitEvent", LONG, LONG, INT);
     streamDestroy = function(lib, "cuStreamDestroy_v2", LONG);
     streamSynchronize = function(lib, "cuStreamSynchronize", LONG);
     deviceGetDefaultMemPool = function(lib, "cuDeviceGetDefaultMemPool", POINTER, INT);
@@ -140,8 +141,6 @@ final class Driver {
     eventCreate = function(lib, "cuEventCreate", POINTER, INT);
     eventDestroy = function(lib, "cuEventDestroy_v2", LONG);
     eventRecord = function(lib, "cuEventRecord", LONG, LONG);
-    eventSynchronize = function(lib, "cuEventSynchronize", LONG);
-    eventElapsedTime = function(lib, "cuEventElapsedTime", POINTER, LONG, LONG);
     try {
       check(
           (int) function(lib, "cuInit", INT).invokeExact(0),
@@ -535,7 +534,7 @@ final class Driver {
 
   long createEvent() {
     try {
-      check((int) eventCreate.invokeExact(cell, 0), "cuEventCreate");
+      check((int) eventCreate.invokeExact(cell, EVENT_UNTIMED), "cuEventCreate");
       return cell.get(LONG, 0);
     } catch (Throwable e) {
       throw Native.unexpected(e);
@@ -550,6 +549,7 @@ final class Driver {
     }
   }
 
+  /** The event happens when the stream has done what it was given until now. */
   void record(long event, long stream) {
     try {
       check((int) eventRecord.invokeExact(event, stream), "cuEventRecord");
@@ -558,12 +558,10 @@ final class Driver {
     }
   }
 
-  /** Milliseconds between two recorded events; waits for the second. */
-  float elapsed(long from, long to) {
+  /** What the stream is given from now on waits for the event as it was last recorded. */
+  void await(long event, long stream) {
     try {
-      check((int) eventSynchronize.invokeExact(to), "cuEventSynchronize");
-      check((int) eventElapsedTime.invokeExact(cell, from, to), "cuEventElapsedTime");
-      return cell.get(ValueLayout.JAVA_FLOAT, 0);
+      check((int) streamWaitEvent.invokeExact(stream, event, 0), "cuStreamWaitEvent");
     } catch (Throwable e) {
       throw Native.unexpected(e);
     }
