@@ -110,6 +110,15 @@ __device__ __forceinline__ float gelu(float x, float *slope) {
 }
 
 
+// c += a b^T on tensor cores, 16 rows by 8: lane 4g + q holds rows g and g + 8 of a, row g of b, and
+// columns 2q, 2q + 1 of both rows of c.
+__device__ __forceinline__ void mma(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+}
+
 // Adapters of one layer: consecutive rows of each.
 struct LowRankGroup {
   const bf16 *a;
@@ -120,25 +129,30 @@ struct LowRankGroup {
   int unused;
 };
 
-// scale * u . B[n], u being all ranks of the row.
-__device__ __forceinline__ float expand(const LowRankGroup &group, const float *u, int n) {
-  for (int p = 0; p < group.parts; p++) {
-    if (n < group.fromColumn[p] || n >= group.toColumn[p]) continue;
-    int rank = group.toRank[p] - group.fromRank[p];
-    const bf16 *b = group.b[p] + (i64)(n - group.fromColumn[p]) * rank;
-    const float *v = u + group.fromRank[p];
-    float sum = 0.f;
-    int eights = rank % 8 == 0 ? rank : 0;
-    for (int r = 0; r < eights; r += 8) {
-      float w[8];
-      load(b + r, w);
-#pragma unroll
-      for (int i = 0; i < 8; i++) sum = fmaf(v[r + i], w[i], sum);
-    }
-    for (int r = eights; r < rank; r++) sum = fmaf(v[r], toFloat(b[r]), sum);
-    return group.scale * sum;
-  }
-  return 0.f;
+// By a whole block; to is shared memory.
+__device__ __forceinline__ void copyGroups(LowRankGroup *to, const LowRankGroup *from, int count) {
+  constexpr int WORDS = sizeof(LowRankGroup) / 4;
+#pragma unroll 1
+  for (int i = threadIdx.x; i < count * WORDS; i += blockDim.x)
+    reinterpret_cast<u32 *>(to)[i] = reinterpret_cast<const u32 *>(from)[i];
+}
+
+// 16 bytes, or 4, to shared memory, without waiting.
+__device__ __forceinline__ void copyAsync(void *to, const void *from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(to)),
+               "l"(from) : "memory");
+}
+__device__ __forceinline__ void copyWord(float *to, const float *from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"((u32)__cvta_generic_to_shared(to)),
+               "l"(from) : "memory");
+}
+__device__ __forceinline__ void awaitCopies() {
+  asm volatile("cp.async.wait_all;" ::: "memory");
+}
+
+// Into the cache that all multiprocessors share.
+__device__ __forceinline__ void prefetch(const void *p) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(p));
 }
 
 // The kernels of a step follow one another closely: one may start while the one before it still

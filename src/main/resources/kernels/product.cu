@@ -1,6 +1,9 @@
 // y = x W^T for at most 64 rows of x, each weight read once where it lies, products on tensor cores
 // (mma.m16n8k16, bf16 in, fp32 out). Compiled for ROWS (8, 16, 32, 64), TILES of 8 outputs a warp,
-// SLICES of the columns in a block, GEGLU and NF4.
+// SLICES of the columns in a block, DEPTH pieces read ahead, GEGLU, NF4 and ADAPTED. STAGED: x is
+// copied to shared memory first; RESIDENT: so are all of a warp's NF4 weights, at most DEPTH pieces.
+// A kernel of a few microseconds runs most of its instructions once and has to fetch each of them, so
+// loops stay loops where registers allow it.
 //
 // A piece is 64 columns, a block of NF4 scales. In it lane 4g + q holds columns 16q to 16q + 15 of
 // row g of both operands; the order of a sum's terms is free as long as both agree. NF4 codes are
@@ -13,16 +16,86 @@
 #define UNITS (8 / SLICES)
 #define OUTS (GEGLU ? TILES * 4 : TILES * 8)
 #define TABLE (NF4 ? 256 * 32 : 0)
+// Of weights in shared memory, in words: codes and scales of a row, as far apart as keeps lanes that
+// read together out of each other's banks; all of a warp.
+#define CODES (DEPTH * 8 + (DEPTH % 2 ? 0 : 8))
+#define SCALES (DEPTH | 1)
+#define HELD (RESIDENT ? TILES * 8 * (CODES + SCALES) : 0)
 
-__device__ __forceinline__ void mma(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
-      "{%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+#if ADAPTED
+#define TOGETHER 4
+
+// Four ranks of u from r on, as bf16, times scale.
+__device__ __noinline__ float4 anyRanks(const float *u, int r, int rank) {
+  return make_float4(r < rank ? u[r] : 0.f, r + 1 < rank ? u[r + 1] : 0.f,
+                     r + 2 < rank ? u[r + 2] : 0.f, r + 3 < rank ? u[r + 3] : 0.f);
+}
+__device__ __forceinline__ uint2 fourRanks(const float *u, int r, int rank, float scale,
+                                           bool aligned) {
+  float4 v = make_float4(0.f, 0.f, 0.f, 0.f);
+  if (!aligned)
+    v = anyRanks(u, r, rank);
+  else if (r < rank)
+    v = *reinterpret_cast<const float4 *>(u + r);
+  return make_uint2(pack(v.x * scale, v.y * scale), pack(v.z * scale, v.w * scale));
 }
 
+__device__ __noinline__ uint2 anyRanks(const bf16 *b, int r, int rank) {
+  u32 v[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) v[i] = r + i < rank ? b[r + i] : 0;
+  return make_uint2(v[0] | v[1] << 16, v[2] | v[3] << 16);
+}
+__device__ __forceinline__ uint2 fourRanks(const bf16 *b, int r, int rank) {
+  if (rank % 4) return anyRanks(b, r, rank);
+  return r < rank ? __ldg(reinterpret_cast<const uint2 *>(b + r)) : make_uint2(0, 0);
+}
+
+// What a group has for some columns of the matrix: row n of its B begins at b + n * rank; rank is 0
+// where it has nothing for them.
+struct Site {
+  const bf16 *b;
+  float scale;
+  short fromRank, rank;
+};
+// Of the next layer: its A from this block's columns on.
+struct NextSite {
+  const bf16 *a;
+  int ranks;
+};
+#define SITES (GEGLU ? 2 : UNITS * TILES)
+
+__device__ __forceinline__ Site siteOf(const LowRankGroup &group, int column) {
+  Site site = {nullptr, group.scale, 0, 0};
+#pragma unroll
+  for (int p = 0; p < 3; p++)
+    if (p < group.parts && column >= group.fromColumn[p] && column < group.toColumn[p]) {
+      int rank = group.toRank[p] - group.fromRank[p];
+      site.b = group.b[p] - (i64)group.fromColumn[p] * rank;
+      site.fromRank = group.fromRank[p], site.rank = rank;
+    }
+  return site;
+}
+
+// The groups of each 16 rows, which are consecutive, by the first warps of a block.
+struct Lists {
+  int count[MT];
+  short groups[MT][16], of[ROWS];  // of a row; -1 for none
+
+  __device__ __forceinline__ void make(const int *groupOf, int rows) {
+    int t = threadIdx.x, lane = t & 31;
+    if (t >= (rows + 31) / 32 * 32) return;
+    int group = t < rows ? groupOf[t] : -1, before = __shfl_up_sync(~0u, group, 1);
+    bool begins = group >= 0 && (t % 16 == 0 || group != before);
+    u32 half = __ballot_sync(~0u, begins) >> (lane & 16) & 0xffff;
+    if (t < rows) of[t] = group;
+    if (t < rows && t % 16 == 0) count[t / 16] = __popc(half);
+    if (begins) groups[t / 16][__popc(half & ((1 << lane % 16) - 1))] = group;
+  }
+};
+#endif
+
 #if NF4
-#define DEPTH (TILES == 1 ? 4 : TILES == 2 ? 3 : 2)
 
 __device__ __forceinline__ float nf4(int code) {
   float a = code & 1 ? code & 2 ? -0.39491748809814453f : -0.6961928009986877f
@@ -40,9 +113,17 @@ __device__ __forceinline__ float nf4(int code) {
 __device__ __forceinline__ void fillTable(u32 *table) {
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, byte = warp * 32 + lane;
   u32 pair = pack(nf4(byte >> 4), nf4(byte & 15));
-#pragma unroll
+#pragma unroll 4
   for (int i = 0; i < 32; i++)
     table[(warp * 32 + i) * 32 + lane] = __shfl_sync(~0u, pair, i);
+}
+
+__device__ __forceinline__ void lookUp(uint2 codes, const u32 *table, u32 (&b)[8]) {
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    b[i] = table[(codes.x >> (8 * i) & 255) * 32];
+    b[4 + i] = table[(codes.y >> (8 * i) & 255) * 32];
+  }
 }
 
 struct Piece {
@@ -58,15 +139,10 @@ struct Piece {
   }
 
   __device__ __forceinline__ void weights(const u32 *table, u32 (&b)[8]) const {
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      b[i] = table[(codes.x >> (8 * i) & 255) * 32];
-      b[4 + i] = table[(codes.y >> (8 * i) & 255) * 32];
-    }
+    lookUp(codes, table, b);
   }
 };
 #else
-#define DEPTH (TILES == 1 ? 4 : 2)
 
 struct Piece {
   uint4 first, second;
@@ -86,24 +162,30 @@ struct Piece {
 
 // values: NF4 codes, or bf16. y is bf16 [rows, outs], or, where `partial` is not null, sums go to
 // fp32 partial [gridDim.y, rows, outs]. GEGLU: the matrix is gate and up behind one another, `outs`
-// rows each, and y = gelu(gate) * up. adapters: of this layer, with u [rows, us], or null. next: of
-// the layer that reads y, whose sums over each 32 columns of y go to nextU [rows, outs / 32, nus].
-// chosen: which rows of a bf16 matrix are the outputs; null for all.
-extern "C" __global__ __launch_bounds__(256) void product(
+// rows each, and y = gelu(gate) * up. adapters: of this layer, so many, with u [rows, us], or null;
+// no part of them has more than mostRank ranks. next: of the layer that reads y, whose sums over each
+// 32 columns of y go to nextU [rows, outs / 32, nus]. chosen: which rows of a bf16 matrix are the
+// outputs; null for all.
+extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void product(
     const u32 *values, const float *scales, const bf16 *x, int xs, bf16 *y, int ys, float *partial,
     int rows, int outs, int ins, float alpha, float beta, const LowRankGroup *adapters,
-    const int *groupOf, const float *u, int us, const LowRankGroup *next, const int *nextGroupOf,
-    float *nextU, int nus, const int *chosen) {
+    const int *groupOf, int groupCount, int mostRank, const float *u, int us,
+    const LowRankGroup *next, const int *nextGroupOf, int nextCount, float *nextU, int nus,
+    const int *chosen) {
   extern __shared__ __align__(16) u32 memory[];
-  float *parts = reinterpret_cast<float *>(memory + TABLE);
-  bf16 *made = reinterpret_cast<bf16 *>(parts + 8 * MT * TILES * 128);
+  // x, and when it has been used the sums of the slices
+  float *parts = reinterpret_cast<float *>(memory + TABLE + 8 * HELD);
+#if STAGED
+  bf16 *staged = reinterpret_cast<bf16 *>(parts);
+#endif
+  float *extra = parts + 8 * MT * TILES * 128;  // of adapters
+  bf16 *made = reinterpret_cast<bf16 *>(extra + (ADAPTED ? UNITS * MT * TILES * 128 : 0));
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
   int slice = warp % SLICES, first = (blockIdx.x * UNITS + warp / SLICES) * OUTS;
   int pieces = ins >> 6, all = gridDim.y * SLICES, part = blockIdx.y * SLICES + slice;
   int from = pieces * part / all, to = pieces * (part + 1) / all;
   letNextStart();
   // Weights do not depend on what came before.
-  Piece ahead[DEPTH][TILES];
   int row[TILES], out[TILES], last[TILES];
 #pragma unroll
   for (int n = 0; n < TILES; n++) {
@@ -114,17 +196,99 @@ extern "C" __global__ __launch_bounds__(256) void product(
     if (chosen) row[n] = chosen[row[n]];
     out[n] = half + tile + 2 * q;
   }
+#if RESIDENT
+  u32 *held = memory + TABLE + warp * HELD;
+#pragma unroll
+  for (int n = 0; n < TILES; n++) {
+    u32 *ofTile = held + n * 8 * (CODES + SCALES);
+    int begin = out[n] - 2 * q;
+#pragma unroll 1
+    for (int i = lane; i < 8 * DEPTH * 2; i += 32) {
+      int r = i / (DEPTH * 2), c = i % (DEPTH * 2);
+      if (from + c / 2 < to)
+        copyAsync(ofTile + r * CODES + c * 4,
+                  values + ((i64)min(begin + r, last[n]) * pieces + from) * 8 + c * 4);
+    }
+#pragma unroll 1
+    for (int i = lane; i < 8 * DEPTH; i += 32) {
+      int r = i / DEPTH, c = i % DEPTH;
+      if (from + c < to)
+        copyWord(reinterpret_cast<float *>(ofTile) + 8 * CODES + r * SCALES + c,
+                 scales + (i64)min(begin + r, last[n]) * pieces + from + c);
+    }
+  }
+#else
+  Piece ahead[DEPTH][TILES];
 #pragma unroll
   for (int d = 0; d < DEPTH; d++)
     if (from + d < to)
 #pragma unroll
       for (int n = 0; n < TILES; n++)
         ahead[d][n].read(values, scales, row[n], out[n], last[n], pieces, from + d, q);
+#endif
 #if NF4
   fillTable(memory);
+#endif
+#if ADAPTED
+  // Who has which rows, and what will be read of them.
+  __shared__ Site sites[ROWS][SITES];
+  __shared__ Lists lists;
+  constexpr int COLUMNS = UNITS * OUTS;
+  if (adapters) {
+    lists.make(groupOf, rows);
+#pragma unroll 1
+    for (int i = threadIdx.x; i < groupCount * SITES; i += 256) {
+      int n = blockIdx.x * COLUMNS + (GEGLU ? 0 : i % SITES * 8);
+      sites[i / SITES][i % SITES] =
+          siteOf(adapters[i / SITES], n >= outs ? -1 : GEGLU ? i % SITES * outs + n : n);
+    }
+  }
+#if GEGLU
+  __shared__ Lists nextLists;
+  __shared__ NextSite nextSites[ROWS];
+  if (next) {
+    nextLists.make(nextGroupOf, rows);
+    if (threadIdx.x < nextCount)
+      nextSites[threadIdx.x] = {next[threadIdx.x].a + (i64)blockIdx.x * COLUMNS,
+                                next[threadIdx.x].ranks};
+  }
+#endif
   __syncthreads();
+  if (adapters)
+#pragma unroll 1
+    for (int i = threadIdx.x; i < groupCount * UNITS * TILES * 8; i += 256) {
+      int c = i % COLUMNS, half = GEGLU ? i / COLUMNS % 2 : 0;
+      const Site &site = sites[i / (UNITS * TILES * 8)][GEGLU ? half : c / 8];
+      int n = blockIdx.x * COLUMNS + c;
+      if (site.rank && n < outs) prefetch(site.b + (i64)(half * outs + n) * site.rank);
+    }
+#if GEGLU
+  if (next)
+#pragma unroll 1
+    for (int i = threadIdx.x; i < nextCount * nus; i += 256)
+#pragma unroll 1
+      for (int c = 0; c < COLUMNS; c += 16)
+        if (i % nus < nextSites[i / nus].ranks && blockIdx.x * COLUMNS + c < outs)
+          prefetch(nextSites[i / nus].a + (i64)(i % nus) * outs + c);
+#endif
 #endif
   awaitPrevious();
+#if STAGED
+  // Rows 16 bytes more than a multiple of 128 apart: the lanes of a fragment do not meet in a bank.
+  int base = pieces * (blockIdx.y * SLICES) / all;
+  int count = pieces * ((blockIdx.y + 1) * SLICES) / all - base, pitch = count * 64 + 8;
+#pragma unroll 1
+  for (int t = warp; t < rows; t += 8)
+#pragma unroll 4
+    for (int c = lane; c < count * 8; c += 32)
+      copyAsync(staged + t * pitch + c * 8, x + (i64)t * xs + base * 64 + c * 8);
+  awaitCopies();
+#else
+  int base = 0, pitch = xs;
+  const bf16 *staged = x;
+  awaitCopies();  // of weights
+#endif
+  __syncthreads();
   const u32 *table = memory + lane;
   float total[MT][TILES][4];
 #pragma unroll
@@ -133,6 +297,38 @@ extern "C" __global__ __launch_bounds__(256) void product(
     for (int n = 0; n < TILES; n++)
 #pragma unroll
       for (int i = 0; i < 4; i++) total[m][n][i] = 0.f;
+#if RESIDENT
+#pragma unroll 1
+  for (int piece = from; piece < to; piece++) {
+    const bf16 *in = staged + (i64)min(g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
+    uint4 low0 = reinterpret_cast<const uint4 *>(in)[0];
+    uint4 low1 = reinterpret_cast<const uint4 *>(in)[1];
+    uint4 high0 = make_uint4(0, 0, 0, 0), high1 = high0;
+    if (ROWS > 8) {
+      in = staged + (i64)min(8 + g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
+      high0 = reinterpret_cast<const uint4 *>(in)[0];
+      high1 = reinterpret_cast<const uint4 *>(in)[1];
+    }
+#pragma unroll
+    for (int n = 0; n < TILES; n++) {
+      const u32 *ofTile = held + n * 8 * (CODES + SCALES);
+      const float *scale = reinterpret_cast<const float *>(ofTile) + 8 * CODES + piece - from;
+      u32 b[8];
+      lookUp(*reinterpret_cast<const uint2 *>(ofTile + g * CODES + (piece - from) * 8 + q * 2),
+             table, b);
+      float even = scale[2 * q * SCALES], odd = scale[(2 * q + 1) * SCALES];
+      float c[4] = {0.f, 0.f, 0.f, 0.f};
+      mma(c, low0.x, high0.x, low0.y, high0.y, b[0], b[1]);
+      mma(c, low0.z, high0.z, low0.w, high0.w, b[2], b[3]);
+      mma(c, low1.x, high1.x, low1.y, high1.y, b[4], b[5]);
+      mma(c, low1.z, high1.z, low1.w, high1.w, b[6], b[7]);
+      total[0][n][0] = fmaf(even, c[0], total[0][n][0]);
+      total[0][n][1] = fmaf(odd, c[1], total[0][n][1]);
+      total[0][n][2] = fmaf(even, c[2], total[0][n][2]);
+      total[0][n][3] = fmaf(odd, c[3], total[0][n][3]);
+    }
+  }
+#else
   for (int at = from; at < to; at += DEPTH) {
 #pragma unroll
     for (int d = 0; d < DEPTH; d++) {
@@ -152,12 +348,12 @@ extern "C" __global__ __launch_bounds__(256) void product(
           ahead[d][n].read(values, scales, row[n], out[n], last[n], pieces, piece + DEPTH, q);
 #pragma unroll
       for (int m = 0; m < MT; m++) {
-        const bf16 *in = x + (i64)min(m * 16 + g, rows - 1) * xs + piece * 64 + q * 16;
+        const bf16 *in = staged + (i64)min(m * 16 + g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
         uint4 low0 = reinterpret_cast<const uint4 *>(in)[0];
         uint4 low1 = reinterpret_cast<const uint4 *>(in)[1];
         uint4 high0 = make_uint4(0, 0, 0, 0), high1 = high0;
         if (ROWS > 8) {
-          in = x + (i64)min(m * 16 + 8 + g, rows - 1) * xs + piece * 64 + q * 16;
+          in = staged + (i64)min(m * 16 + 8 + g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
           high0 = reinterpret_cast<const uint4 *>(in)[0];
           high1 = reinterpret_cast<const uint4 *>(in)[1];
         }
@@ -182,12 +378,79 @@ extern "C" __global__ __launch_bounds__(256) void product(
       }
     }
   }
+#endif
+#if STAGED
+  __syncthreads();
+#endif
 #pragma unroll
   for (int m = 0; m < MT; m++)
 #pragma unroll
     for (int n = 0; n < TILES; n++)
       reinterpret_cast<float4 *>(parts)[((warp * MT + m) * TILES + n) * 32 + lane] =
           make_float4(total[m][n][0], total[m][n][1], total[m][n][2], total[m][n][3]);
+#if ADAPTED
+  // What adapters add, 16 rows and up to two tiles at a time: rows of other adapters count as zero.
+  // Parts of a layer begin at multiples of 8. Four adapters' loads are under way together.
+  constexpr int PAIR = (GEGLU ? TILES / 2 : TILES) > 1 ? 2 : 1;
+  if (adapters)
+#pragma unroll 1
+    for (int item = slice; item < MT * TILES / PAIR; item += SLICES) {
+      int m = item / (TILES / PAIR), pair = item % (TILES / PAIR) * PAIR;
+      if (m * 16 >= rows) break;
+      int low = m * 16 + g, high = low + 8, count = lists.count[m];
+      int ofLow = low < rows ? lists.of[low] : -1, ofHigh = high < rows ? lists.of[high] : -1;
+      bool up = GEGLU && pair >= TILES / 2;
+      int at = first + (up ? pair - TILES / 2 : pair) * 8, site = GEGLU ? up : warp / SLICES * TILES + pair;
+      int half = up ? outs : 0;
+      float added[PAIR][4];
+#pragma unroll
+      for (int n = 0; n < PAIR; n++) added[n][0] = added[n][1] = added[n][2] = added[n][3] = 0.f;
+#pragma unroll 1
+      for (int r = q * 4; r < mostRank + q * 4; r += 16) {
+        uint2 a[PAIR][2];
+#pragma unroll
+        for (int n = 0; n < PAIR; n++)
+#pragma unroll
+          for (int i = 0; i < 2; i++) {
+            int group = i ? ofHigh : ofLow;
+            a[n][i] = make_uint2(0, 0);
+            if (group < 0 || (GEGLU && n)) continue;
+            const Site &of = sites[group][GEGLU ? site : site + n];
+            a[n][i] = fourRanks(u + (i64)(i ? high : low) * us + of.fromRank, r, of.rank, of.scale,
+                                ((us | of.fromRank | of.rank) & 3) == 0);
+          }
+#pragma unroll 1
+        for (int k = 0; k < count; k += TOGETHER) {
+          uint2 w[TOGETHER][PAIR];
+          int some[TOGETHER];
+#pragma unroll
+          for (int j = 0; j < TOGETHER; j++) {
+            some[j] = k + j < count ? lists.groups[m][k + j] : -2;
+#pragma unroll
+            for (int n = 0; n < PAIR; n++) {
+              w[j][n] = make_uint2(0, 0);
+              if (some[j] < 0) continue;
+              const Site &of = sites[some[j]][GEGLU ? site : site + n];
+              int row = half + min(at + n * 8 + g, outs - 1);
+              if (of.rank) w[j][n] = fourRanks(of.b + (i64)row * of.rank, r, of.rank);
+            }
+          }
+#pragma unroll
+          for (int j = 0; j < TOGETHER; j++)
+#pragma unroll
+            for (int n = 0; n < PAIR; n++) {
+              uint2 one = some[j] == ofLow ? a[GEGLU ? 0 : n][0] : make_uint2(0, 0);
+              uint2 two = some[j] == ofHigh ? a[GEGLU ? 0 : n][1] : make_uint2(0, 0);
+              mma(added[n], one.x, two.x, one.y, two.y, w[j][n].x, w[j][n].y);
+            }
+        }
+      }
+#pragma unroll
+      for (int n = 0; n < PAIR; n++)
+        reinterpret_cast<float4 *>(extra)[((warp / SLICES * MT + m) * TILES + pair + n) * 32 + lane] =
+            make_float4(added[n][0], added[n][1], added[n][2], added[n][3]);
+    }
+#endif
   __syncthreads();
   // The sum over slices of tile n, column c of it, row t.
   auto sum = [&](int unit, int n, int c, int t) {
@@ -196,9 +459,13 @@ extern "C" __global__ __launch_bounds__(256) void product(
     float v = 0.f;
 #pragma unroll
     for (int s = 0; s < SLICES; s++) v += parts[place + s * MT * TILES * 128];
+#if ADAPTED
+    if (adapters) v += extra[place - unit * (SLICES - 1) * MT * TILES * 128];
+#endif
     return v;
   };
   constexpr int BLOCK = UNITS * OUTS;
+#pragma unroll 1
   for (int i = threadIdx.x; i < rows * BLOCK; i += 256) {
     int t = i / BLOCK, c = i % BLOCK, unit = c / OUTS, inUnit = c % OUTS, n = blockIdx.x * BLOCK + c;
     if (n >= outs) continue;
@@ -207,39 +474,57 @@ extern "C" __global__ __launch_bounds__(256) void product(
       partial[((i64)blockIdx.y * rows + t) * outs + n] = v;
       continue;
     }
-    int group = adapters ? groupOf[t] : -1;
-    if (group >= 0) v += expand(adapters[group], u + (i64)t * us, n);
     bf16 *place = y + (i64)t * ys + n;
     if (GEGLU) {
       float up = sum(unit, TILES / 2 + inUnit / 8, inUnit % 8, t), slope;
-      if (group >= 0) up += expand(adapters[group], u + (i64)t * us, outs + n);
       // Of gate and up as they would be stored.
       bf16 value = toBf16(gelu(toFloat(toBf16(v)), &slope) * toFloat(toBf16(up)));
       *place = value;
-      made[t * BLOCK + c] = value;
+      if (ADAPTED) made[t * BLOCK + c] = value;
     } else {
       *place = toBf16(beta != 0.f ? alpha * v + beta * toFloat(*place) : alpha * v);
     }
   }
-  if (GEGLU && next) {
-    __syncthreads();
-    constexpr int SUMS = BLOCK / 32;
-    for (int i = threadIdx.x; i < rows * nus * SUMS; i += 256) {
-      int t = i / (nus * SUMS), r = i / SUMS % nus, s = i % SUMS;
-      int group = nextGroupOf[t];
-      int n = blockIdx.x * BLOCK + s * 32;
-      if (group < 0 || r >= next[group].ranks || n >= outs) continue;
-      const bf16 *a = next[group].a + (i64)r * outs + n, *v = made + t * BLOCK + s * 32;
-      float dot = 0.f;
+#if ADAPTED && GEGLU
+  if (!next) return;
+  __syncthreads();
+  constexpr int SUMS = BLOCK / 32;
+#pragma unroll 1
+  for (int item = warp; item < MT * SUMS * ((nus + 7) / 8); item += 8) {
+    int m = item % MT, s = item / MT % SUMS, k = item / (MT * SUMS) * 8;
+    int n = blockIdx.x * BLOCK + s * 32;
+    if (n >= outs || m * 16 >= rows) continue;
+    int low = m * 16 + g, high = low + 8, c = s * 32 + q * 8, count = nextLists.count[m];
+    uint4 first = *reinterpret_cast<const uint4 *>(made + min(low, rows - 1) * BLOCK + c);
+    uint4 second = *reinterpret_cast<const uint4 *>(made + min(high, rows - 1) * BLOCK + c);
+#pragma unroll 1
+    for (int j = 0; j < count; j += TOGETHER) {
+      uint4 w[TOGETHER];
 #pragma unroll
-      for (int k = 0; k < 32; k += 8) {
-        float f[8], w[8];
-        load(a + k, w);
-        load(v + k, f);
-#pragma unroll
-        for (int e = 0; e < 8; e++) dot = fmaf(f[e], w[e], dot);
+      for (int i = 0; i < TOGETHER; i++) {
+        w[i] = make_uint4(0, 0, 0, 0);
+        if (j + i >= count) continue;
+        const NextSite &of = nextSites[nextLists.groups[m][j + i]];
+        if (k + g < of.ranks)
+          w[i] = __ldg(reinterpret_cast<const uint4 *>(of.a + (i64)(k + g) * outs + c));
       }
-      nextU[((i64)t * (outs / 32) + n / 32) * nus + r] = dot;
+#pragma unroll
+      for (int i = 0; i < TOGETHER; i++) {
+        if (j + i >= count) break;
+        int group = nextLists.groups[m][j + i], r = k + 2 * q;
+        float dot[4] = {0.f, 0.f, 0.f, 0.f};
+        mma(dot, first.x, second.x, first.y, second.y, w[i].x, w[i].y);
+        mma(dot, first.z, second.z, first.w, second.w, w[i].z, w[i].w);
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+          int of = h ? high : low;
+          if (of >= rows || nextLists.of[of] != group) continue;
+          float *place = nextU + ((i64)of * (outs / 32) + n / 32) * nus + r;
+          if (r < nextSites[group].ranks) place[0] = dot[2 * h];
+          if (r + 1 < nextSites[group].ranks) place[1] = dot[2 * h + 1];
+        }
+      }
     }
   }
+#endif
 }

@@ -1,9 +1,13 @@
 // Between the products of a decoding step: residual stream, norms and adapters; and the choice of a
-// token.
+// token. step_norm is compiled for PAIRS of columns a thread and ADAPTED.
 
 #define THREADS 512
-#define MOST_PAIRS 4
 #define MOST_RANKS 512
+#define SHARES 8
+#ifndef PAIRS
+#define PAIRS 1
+#define ADAPTED 0
+#endif
 
 __device__ __forceinline__ float blockSum(float v, float *shared) {
   v = warpSum(v);
@@ -18,31 +22,67 @@ __device__ __forceinline__ float blockSum(float v, float *shared) {
 // One block a row. x += norm(branch) and h = norm(x); or, where ids is not null, x = scale times the
 // rows of a table and h = norm(x). The branch is partial [splits, rows, n], added up, and what its
 // layer's adapters add to it, from u [rows, sums, us], added up. next: the adapters of the layer that
-// reads h, whose ranks go to nextU [rows, nus]; adapters and next may be null. At most 4096 columns.
+// reads h, whose ranks go to nextU [rows, nus]; adapters and next may be null. held: what is read of
+// adapters fits shared memory. Columns are a multiple of 64.
 extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
     const bf16 *table, const int *ids, float tableScale, const float *partial, int splits,
     const LowRankGroup *adapters, const int *groupOf, const float *u, int sums, int us,
     const float *w, float eps, bf16 *x, int xs, const float *w2, bf16 *h, int hs,
-    const LowRankGroup *next, const int *nextGroupOf, float *nextU, int nus, int n) {
-  __shared__ float ranks[MOST_RANKS], some[THREADS], first[THREADS / 32], second[THREADS / 32];
-  __shared__ __align__(16) bf16 normed[2 * MOST_PAIRS * THREADS];
-  int row = blockIdx.x, rows = gridDim.x, warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+    const LowRankGroup *next, const int *nextGroupOf, float *nextU, int nus, int n, int held) {
+  __shared__ float first[THREADS / 32], second[THREADS / 32];
+  int row = blockIdx.x, rows = gridDim.x;
   x += (i64)row * xs, h += (i64)row * hs;
   letNextStart();
-  float2 gain[MOST_PAIRS], gain2[MOST_PAIRS];
+  float2 gain[PAIRS], gain2[PAIRS];
 #pragma unroll
-  for (int i = 0; i < MOST_PAIRS; i++) {
+  for (int i = 0; i < PAIRS; i++) {
     int c = 2 * (threadIdx.x + i * THREADS);
     if (c >= n) continue;
     gain2[i] = *reinterpret_cast<const float2 *>(w2 + c);
     if (!ids) gain[i] = *reinterpret_cast<const float2 *>(w + c);
   }
+#if ADAPTED
+  // Nor do adapters depend on what came before: who they are, and what will be read of them.
+  __shared__ float ranks[MOST_RANKS], some[SHARES * MOST_RANKS];
+  __shared__ __align__(16) bf16 normed[2 * PAIRS * THREADS];
+  int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
+  __shared__ LowRankGroup own, to;
+  int group = adapters ? groupOf[row] : -1, nextGroup = next ? nextGroupOf[row] : -1;
+  if (group >= 0) copyGroups(&own, adapters + group, 1);
+  if (nextGroup >= 0) copyGroups(&to, next + nextGroup, 1);
+  __syncthreads();
+  extern __shared__ __align__(16) bf16 memory[];
+  const bf16 *ofA = nullptr, *ofB = nullptr;
+  int pitch = n;
+  if (nextGroup >= 0) {
+    ofA = to.a;
+    if (held) {
+      // 16 bytes more than a multiple of 128 apart: lanes do not meet in a bank.
+      ofA = memory, pitch = n + 8;
+#pragma unroll 1
+      for (int r = warp; r < to.ranks; r += THREADS / 32)
+#pragma unroll 1
+        for (int c = lane * 8; c < n; c += 256)
+          copyAsync(memory + r * pitch + c, to.a + (i64)r * n + c);
+    }
+  }
+  if (group >= 0) {
+    int size = (own.toColumn[0] - own.fromColumn[0]) * own.ranks;
+    ofB = own.b[0];
+    if (held && size % 8 == 0) {
+      bf16 *place = memory + nus * (n + 8);
+      ofB = place;
+#pragma unroll 1
+      for (int c = threadIdx.x * 8; c < size; c += THREADS * 8) copyAsync(place + c, own.b[0] + c);
+    }
+  }
+#endif
   awaitPrevious();
-  float2 value[MOST_PAIRS];
+  float2 value[PAIRS];
   if (ids) {
     const bf16 *from = table + (i64)ids[row] * n;
 #pragma unroll
-    for (int i = 0; i < MOST_PAIRS; i++) {
+    for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
       if (c >= n) continue;
       u32 pair = *reinterpret_cast<const u32 *>(from + c);
@@ -50,7 +90,7 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
     }
   } else {
 #pragma unroll
-    for (int i = 0; i < MOST_PAIRS; i++) {
+    for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
       if (c >= n) continue;
       float2 sum = make_float2(0.f, 0.f);
@@ -61,34 +101,74 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
       }
       value[i] = sum;
     }
-    int group = adapters ? groupOf[row] : -1;
+#if ADAPTED
     if (group >= 0) {
       // Ranks side by side, sums of each divided among `lists` threads.
-      int count = adapters[group].ranks, width = 1;
+      int count = own.ranks, width = 1;
       while (width < count) width <<= 1;
       int lists = THREADS / width, rank = threadIdx.x % width, list = threadIdx.x / width;
       float sum = 0.f;
       if (rank < count)
+#pragma unroll 8
         for (int s = list; s < sums; s += lists) sum += u[((i64)row * sums + s) * us + rank];
       some[threadIdx.x] = sum;
+      awaitCopies();
       __syncthreads();
       if (threadIdx.x < count) {
         float all = 0.f;
+#pragma unroll 8
         for (int i = 0; i < lists; i++) all += some[i * width + threadIdx.x];
         ranks[threadIdx.x] = all;
       }
       __syncthreads();
+      // The branch's layer is one matrix, so it has one part. Loads of all pairs are under way together.
+      float2 more[PAIRS];
+      const bf16 *b[PAIRS];
+      bool in[PAIRS];
 #pragma unroll
-      for (int i = 0; i < MOST_PAIRS; i++) {
+      for (int i = 0; i < PAIRS; i++) {
         int c = 2 * (threadIdx.x + i * THREADS);
-        if (c >= n) continue;
-        value[i].x += expand(adapters[group], ranks, c);
-        value[i].y += expand(adapters[group], ranks, c + 1);
+        in[i] = c < n && c >= own.fromColumn[0] && c < own.toColumn[0];
+        b[i] = ofB + (i64)(c - own.fromColumn[0]) * count;
+        more[i] = make_float2(0.f, 0.f);
+      }
+      int eights = count % 8 == 0 ? count : 0;
+#pragma unroll 1
+      for (int r = 0; r < eights; r += 8) {
+        float even[PAIRS][8], odd[PAIRS][8];
+#pragma unroll
+        for (int i = 0; i < PAIRS; i++)
+          if (in[i]) {
+            load(b[i] + r, even[i]);
+            load(b[i] + count + r, odd[i]);
+          }
+#pragma unroll
+        for (int i = 0; i < PAIRS; i++)
+          if (in[i])
+#pragma unroll
+            for (int e = 0; e < 8; e++) {
+              more[i].x = fmaf(ranks[r + e], even[i][e], more[i].x);
+              more[i].y = fmaf(ranks[r + e], odd[i][e], more[i].y);
+            }
+      }
+#pragma unroll 1
+      for (int r = eights; r < count; r++)
+#pragma unroll
+        for (int i = 0; i < PAIRS; i++)
+          if (in[i]) {
+            more[i].x = fmaf(ranks[r], toFloat(b[i][r]), more[i].x);
+            more[i].y = fmaf(ranks[r], toFloat(b[i][count + r]), more[i].y);
+          }
+#pragma unroll
+      for (int i = 0; i < PAIRS; i++) {
+        value[i].x = fmaf(own.scale, more[i].x, value[i].x);
+        value[i].y = fmaf(own.scale, more[i].y, value[i].y);
       }
     }
+#endif
     float square = 0.f;
 #pragma unroll
-    for (int i = 0; i < MOST_PAIRS; i++) {
+    for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
       if (c >= n) continue;
       // As it would be stored.
@@ -98,7 +178,7 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
     }
     float r = rsqrtf(blockSum(square, first) / n + eps);
 #pragma unroll
-    for (int i = 0; i < MOST_PAIRS; i++) {
+    for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
       if (c >= n) continue;
       u32 old = *reinterpret_cast<const u32 *>(x + c);
@@ -108,7 +188,7 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
   }
   float square = 0.f;
 #pragma unroll
-  for (int i = 0; i < MOST_PAIRS; i++) {
+  for (int i = 0; i < PAIRS; i++) {
     int c = 2 * (threadIdx.x + i * THREADS);
     if (c >= n) continue;
     u32 pair = pack(value[i].x, value[i].y);
@@ -118,36 +198,53 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
   }
   float r = rsqrtf(blockSum(square, second) / n + eps);
 #pragma unroll
-  for (int i = 0; i < MOST_PAIRS; i++) {
+  for (int i = 0; i < PAIRS; i++) {
     int c = 2 * (threadIdx.x + i * THREADS);
     if (c >= n) continue;
     u32 pair = pack(value[i].x * r * (1.f + gain2[i].x), value[i].y * r * (1.f + gain2[i].y));
     *reinterpret_cast<u32 *>(h + c) = pair;
+#if ADAPTED
     *reinterpret_cast<u32 *>(normed + c) = pair;
+#endif
   }
-  int group = next ? nextGroupOf[row] : -1;
-  if (group < 0) return;
+#if ADAPTED
+  if (nextGroup < 0) return;
+  awaitCopies();
   __syncthreads();
-  const LowRankGroup &to = next[group];
-  // Two ranks at a time, so that more loads are under way.
-  for (int k = 2 * warp; k < to.ranks; k += THREADS / 16) {
-    const bf16 *a = to.a + (i64)k * n, *b = k + 1 < to.ranks ? a + n : a;
-    float dotA = 0.f, dotB = 0.f;
-#pragma unroll 5
-    for (int c = lane * 8; c < n; c += 256) {
-      float f[8], wa[8], wb[8];
-      load(a + c, wa);
-      load(b + c, wb);
-      load(normed + c, f);
-#pragma unroll
-      for (int e = 0; e < 8; e++) dotA = fmaf(f[e], wa[e], dotA), dotB = fmaf(f[e], wb[e], dotB);
+  // Eight ranks and a share of the columns a warp, on tensor cores, where h is the first of 16 rows.
+  int pieces = n >> 6, tiles = (to.ranks + 7) / 8;
+#pragma unroll 1
+  for (int unit = warp; unit < tiles * SHARES; unit += THREADS / 32) {
+    int tile = unit / SHARES, share = unit % SHARES;
+    const bf16 *a = ofA + (i64)min(tile * 8 + g, to.ranks - 1) * pitch + q * 16;
+    float c[4] = {0.f, 0.f, 0.f, 0.f};
+#pragma unroll 2
+    for (int piece = pieces * share / SHARES; piece < pieces * (share + 1) / SHARES; piece++) {
+      uint4 a0 = *reinterpret_cast<const uint4 *>(a + piece * 64);
+      uint4 a1 = *reinterpret_cast<const uint4 *>(a + piece * 64 + 8);
+      uint4 h0 = make_uint4(0, 0, 0, 0), h1 = h0;
+      if (g == 0) {
+        h0 = *reinterpret_cast<const uint4 *>(normed + piece * 64 + q * 16);
+        h1 = *reinterpret_cast<const uint4 *>(normed + piece * 64 + q * 16 + 8);
+      }
+      mma(c, h0.x, 0, h0.y, 0, a0.x, a0.y);
+      mma(c, h0.z, 0, h0.w, 0, a0.z, a0.w);
+      mma(c, h1.x, 0, h1.y, 0, a1.x, a1.y);
+      mma(c, h1.z, 0, h1.w, 0, a1.z, a1.w);
     }
-    dotA = warpSum(dotA), dotB = warpSum(dotB);
-    if (lane == 0) {
-      nextU[(i64)row * nus + k] = dotA;
-      if (k + 1 < to.ranks) nextU[(i64)row * nus + k + 1] = dotB;
+    if (g == 0) {
+      some[(tile * 8 + 2 * q) * SHARES + share] = c[0];
+      some[(tile * 8 + 2 * q + 1) * SHARES + share] = c[1];
     }
   }
+  __syncthreads();
+  for (int r = threadIdx.x; r < to.ranks; r += THREADS) {
+    float all = 0.f;
+#pragma unroll
+    for (int s = 0; s < SHARES; s++) all += some[r * SHARES + s];
+    nextU[(i64)row * nus + r] = all;
+  }
+#endif
 }
 
 // The most likely token: {largest logit, sum of exp(logit - largest), token} of a share of each row.

@@ -18,22 +18,28 @@ final class CudaLowRankRows implements LowRankRows {
   private final CudaIndices table;
   private final int groups;
   private final int ranks;
+  private final int mostRank;
 
   CudaLowRankRows(Device device, List<LowRank> adapters, int[] starts) {
     List<int[]> rows = new ArrayList<>();
     int[] groupOf = new int[starts[adapters.size()]];
     Arrays.fill(groupOf, -1);
     int most = 0;
+    int ofPart = 0;
     for (int i = 0; i < adapters.size(); i++) {
       LowRank adapter = adapters.get(i);
       if (adapter != null) {
         Arrays.fill(groupOf, starts[i], starts[i + 1], rows.size());
         rows.add(words(adapter, starts[i], starts[i + 1]));
         most = Math.max(most, adapter.ranks());
+        for (LowRank.Part part : adapter.parts()) {
+          ofPart = Math.max(ofPart, part.toRank() - part.fromRank());
+        }
       }
     }
     groups = rows.size();
     ranks = most;
+    mostRank = ofPart;
     rows.add(groupOf);
     table = new CudaIndices(device, rows.stream().flatMapToInt(Arrays::stream).toArray());
   }
@@ -77,6 +83,11 @@ final class CudaLowRankRows implements LowRankRows {
 
   int ranks() {
     return ranks;
+  }
+
+  /** Most ranks of one part. */
+  int mostRank() {
+    return mostRank;
   }
 
   @Override

@@ -18,6 +18,9 @@ final class Decoding {
   private static final int MOST_GROUPED = 8;
   private static final int NORM_THREADS = 512;
 
+  /** Shared memory beside what a norm has declared. */
+  private static final int MOST_HELD = 160 << 10;
+
   private final Device device;
   private final Kernels kernels;
   private final Product product;
@@ -148,8 +151,12 @@ final class Decoding {
       CudaLowRankRows next,
       CudaTensor nextU) {
     int rows = x.rows();
+    int pairs = (x.columns() + 2 * NORM_THREADS - 1) / (2 * NORM_THREADS);
+    boolean adapted = adapters != null || next != null;
+    int held = heldBytes(x.columns(), adapters, nextU);
+    List<String> defines = List.of("PAIRS=" + pairs, "ADAPTED=" + (adapted ? 1 : 0));
     kernels
-        .call("step", "step_norm")
+        .call(kernels.get("step", defines, "step_norm"))
         .p(ids == null ? 0 : CudaMatrix.of(stack.embedding()).values())
         .p(ids == null ? 0 : ids.address())
         .f(stack.embeddingScale())
@@ -170,7 +177,15 @@ final class Decoding {
         .p(CudaTensor.addressOf(nextU))
         .i(nextU == null ? 0 : nextU.columns())
         .i(x.columns())
-        .launch(rows, 1, NORM_THREADS, 0, true);
+        .i(held > 0 ? 1 : 0)
+        .launch(rows, 1, NORM_THREADS, held, true);
+  }
+
+  /** Bytes of the adapters of one row that a block copies; 0 where they do not fit. */
+  private static int heldBytes(int columns, CudaLowRankRows adapters, CudaTensor nextU) {
+    int ofNext = nextU == null ? 0 : nextU.columns() * (columns + 8) * 2;
+    int ofOwn = adapters == null ? 0 : adapters.ranks() * columns * 2;
+    return ofNext + ofOwn <= MOST_HELD ? ofNext + ofOwn : 0;
   }
 
   private void attention(
@@ -205,6 +220,6 @@ final class Decoding {
         .p(next == null ? 0 : next.groupOf())
         .p(CudaTensor.addressOf(nextU))
         .i(nextU == null ? 0 : nextU.columns())
-        .launch(batch.segments(), kvHeads * SPLITS, group > 4 ? 128 : 256, 0, true);
+        .launch(batch.segments(), kvHeads * SPLITS, 128, 0, true);
   }
 }

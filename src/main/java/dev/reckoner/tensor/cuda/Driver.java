@@ -24,6 +24,7 @@ final class Driver {
   static final int MINOR = 76;
 
   private static final int OUT_OF_MEMORY = 2;
+  private static final int FUNCTION_PREFERRED_CARVEOUT = 9;
   private static final int FUNCTION_MAX_DYNAMIC_SHARED = 8;
   private static final int STREAM_NON_BLOCKING = 1;
   private static final int EVENT_UNTIMED = 2;
@@ -449,6 +450,17 @@ final class Driver {
       check(
           (int) funcSetAttribute.invokeExact(function, FUNCTION_MAX_DYNAMIC_SHARED, bytes),
           "a kernel asking for %d bytes of shared memory".formatted(bytes));
+    } catch (Throwable e) {
+      throw Native.unexpected(e);
+    }
+  }
+
+  /** As much of a multiprocessor's memory as can be is shared memory while this kernel runs. */
+  void preferSharedMemory(long function) {
+    try {
+      check(
+          (int) funcSetAttribute.invokeExact(function, FUNCTION_PREFERRED_CARVEOUT, 100),
+          "a kernel's share of shared memory");
     } catch (Throwable e) {
       throw Native.unexpected(e);
     }

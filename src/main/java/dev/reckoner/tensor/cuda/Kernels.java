@@ -15,13 +15,16 @@ import java.util.Map;
  */
 final class Kernels implements AutoCloseable {
   private static final int ARGUMENTS = 32;
-  private static final int PLAIN_SHARED_BYTES = 48 << 10;
+
+  /** More than that is asked for: 48 KiB are free, of which a kernel may have declared a third. */
+  private static final int PLAIN_SHARED_BYTES = 32 << 10;
 
   /** A loaded kernel; {@code sharedAllowed} is the dynamic shared memory it may have by now. */
   static final class Kernel {
     private final String name;
     private final long function;
     private int sharedAllowed = PLAIN_SHARED_BYTES;
+    private boolean early;
 
     private Kernel(String name, long function) {
       this.name = name;
@@ -127,6 +130,12 @@ final class Kernels implements AutoCloseable {
     if (sharedBytes > called.sharedAllowed) {
       device.driver().allowSharedMemory(called.function, sharedBytes);
       called.sharedAllowed = sharedBytes;
+    }
+    if (early && !called.early) {
+      // A multiprocessor divides its memory anew only when it is empty: kernels that overlap divide
+      // it alike.
+      device.driver().preferSharedMemory(called.function);
+      called.early = true;
     }
     device
         .driver()

@@ -11,6 +11,12 @@ final class Product {
   private static final int WARPS = 8;
   private static final int WIDE = 4096;
 
+  /** Of x and weights, beside a table of 32 KiB and what adapters need. */
+  private static final int LARGEST_STAGED = 180 << 10;
+
+  /** Pieces of all tiles of a warp that shared memory has room for. */
+  private static final int MOST_HELD = 32;
+
   private final Kernels kernels;
 
   Product(Kernels kernels) {
@@ -20,6 +26,10 @@ final class Product {
   /** Where the adapters of the product's own layer and of the next find and leave their ranks. */
   record Adapters(CudaLowRankRows own, CudaTensor u, CudaLowRankRows next, CudaTensor nextU) {
     static final Adapters NONE = new Adapters(null, null, null, null);
+
+    boolean any() {
+      return own != null || next != null;
+    }
   }
 
   static boolean takes(CudaMatrix m, CudaTensor x) {
@@ -35,36 +45,22 @@ final class Product {
     int rows = rows(x);
     Form form =
         m.isNf4()
-            ? new Form(rows, rows > 16 ? 2 : 1, m.rows() >= WIDE ? 2 : 8, false, true)
-            : new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false);
-    start(form, m, x, alpha, beta, y, 0, m.rows())
-        .p(adapters.own == null ? 0 : adapters.own.address())
-        .p(adapters.own == null ? 0 : adapters.own.groupOf())
-        .p(CudaTensor.addressOf(adapters.u))
-        .i(adapters.u == null ? 0 : adapters.u.columns())
+            ? new Form(
+                rows, rows > 16 ? 2 : 1, m.rows() >= WIDE ? 2 : 8, false, true, adapters.any())
+            : new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false, false);
+    start(form, m, x, 1, alpha, beta, y, 0, m.rows(), adapters)
         .p(0)
-        .p(0)
-        .p(0)
-        .i(0)
-        .p(0)
-        .launch(form.blocks(m.rows()), 1, WARPS * 32, form.sharedBytes(), m.master() == null);
+        .launch(
+            form.blocks(m.rows()), 1, WARPS * 32, form.sharedBytes(m, x, 1), m.master() == null);
   }
 
   /** {@code y[t, j] = x[t] . W[chosen[j]]} of a bf16 matrix, the bits of {@link #run}. */
   void rows(CudaMatrix m, CudaIndices chosen, CudaTensor x, CudaTensor y) {
     int rows = rows(x);
-    Form form = new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false);
-    start(form, m, x, 1, 0, y, 0, chosen.size())
-        .p(0)
-        .p(0)
-        .p(0)
-        .i(0)
-        .p(0)
-        .p(0)
-        .p(0)
-        .i(0)
+    Form form = new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false, false);
+    start(form, m, x, 1, 1, 0, y, 0, chosen.size(), Adapters.NONE)
         .p(chosen.address())
-        .launch(form.blocks(chosen.size()), 1, WARPS * 32, form.sharedBytes());
+        .launch(form.blocks(chosen.size()), 1, WARPS * 32, form.sharedBytes(m, x, 1));
   }
 
   /** Into how many parts the columns of {@link #partial} are divided. */
@@ -77,18 +73,16 @@ final class Product {
     int rows = rows(x);
     int splits = sums.rows() / x.rows();
     int slices = splits > 1 ? 4 : 8;
-    Form form = new Form(rows, rows > 16 ? splits > 1 ? 4 : 2 : 1, slices, false, m.isNf4());
-    start(form, m, x, 1, 0, null, sums.address(), m.rows())
+    int tiles = (rows > 16 ? 2 : 1) * (splits > 1 ? 2 : 1);
+    Form form = new Form(rows, tiles, slices, false, m.isNf4(), false);
+    start(form, m, x, splits, 1, 0, null, sums.address(), m.rows(), Adapters.NONE)
         .p(0)
-        .p(0)
-        .p(0)
-        .i(0)
-        .p(0)
-        .p(0)
-        .p(0)
-        .i(0)
-        .p(0)
-        .launch(form.blocks(m.rows()), splits, WARPS * 32, form.sharedBytes(), m.master() == null);
+        .launch(
+            form.blocks(m.rows()),
+            splits,
+            WARPS * 32,
+            form.sharedBytes(m, x, splits),
+            m.master() == null);
   }
 
   /** Outputs that a sum for the next layer's ranks covers. */
@@ -97,31 +91,28 @@ final class Product {
   /** {@code y = gelu(gate) * up}. */
   void geglu(CudaMatrix m, CudaTensor x, CudaTensor y, Adapters adapters) {
     int rows = rows(x);
-    Form form = new Form(rows, rows > 16 ? 4 : 2, 2, true, m.isNf4());
-    start(form, m, x, 1, 0, y, 0, y.columns())
-        .p(adapters.own == null ? 0 : adapters.own.address())
-        .p(adapters.own == null ? 0 : adapters.own.groupOf())
-        .p(CudaTensor.addressOf(adapters.u))
-        .i(adapters.u == null ? 0 : adapters.u.columns())
-        .p(adapters.next == null ? 0 : adapters.next.address())
-        .p(adapters.next == null ? 0 : adapters.next.groupOf())
-        .p(CudaTensor.addressOf(adapters.nextU))
-        .i(adapters.nextU == null ? 0 : adapters.nextU.columns())
+    Form form = new Form(rows, rows > 16 ? 4 : 2, 2, true, m.isNf4(), adapters.any());
+    start(form, m, x, 1, 1, 0, y, 0, y.columns(), adapters)
         .p(0)
-        .launch(form.blocks(y.columns()), 1, WARPS * 32, form.sharedBytes(), m.master() == null);
+        .launch(
+            form.blocks(y.columns()), 1, WARPS * 32, form.sharedBytes(m, x, 1), m.master() == null);
   }
 
   private Kernels start(
       Form form,
       CudaMatrix m,
       CudaTensor x,
+      int splits,
       float alpha,
       float beta,
       CudaTensor y,
       long partial,
-      int outs) {
+      int outs,
+      Adapters adapters) {
+    CudaLowRankRows own = adapters.own;
+    CudaLowRankRows next = adapters.next;
     return kernels
-        .call(kernels.get("product", form.defines(), "product"))
+        .call(kernels.get("product", form.defines(m, x, splits), "product"))
         .p(m.values())
         .p(m.scales())
         .t(x)
@@ -132,7 +123,18 @@ final class Product {
         .i(outs)
         .i(m.columns())
         .f(alpha)
-        .f(beta);
+        .f(beta)
+        .p(own == null ? 0 : own.address())
+        .p(own == null ? 0 : own.groupOf())
+        .i(own == null ? 0 : own.groups())
+        .i(own == null ? 0 : own.mostRank())
+        .p(CudaTensor.addressOf(adapters.u))
+        .i(adapters.u == null ? 0 : adapters.u.columns())
+        .p(next == null ? 0 : next.address())
+        .p(next == null ? 0 : next.groupOf())
+        .i(next == null ? 0 : next.groups())
+        .p(CudaTensor.addressOf(adapters.nextU))
+        .i(adapters.nextU == null ? 0 : adapters.nextU.columns());
   }
 
   private static int rows(CudaTensor x) {
@@ -146,14 +148,46 @@ final class Product {
    * @param tiles of 8 outputs of a warp
    * @param slices of the columns in a block
    */
-  private record Form(int rows, int tiles, int slices, boolean geglu, boolean nf4) {
-    List<String> defines() {
+  private record Form(
+      int rows, int tiles, int slices, boolean geglu, boolean nf4, boolean adapted) {
+    List<String> defines(CudaMatrix m, CudaTensor x, int splits) {
       return List.of(
+          "STAGED=" + (staged(m, x, splits) > 0 ? 1 : 0),
           "ROWS=" + rows,
           "TILES=" + tiles,
           "SLICES=" + slices,
+          "DEPTH=" + depth(m, splits),
+          "RESIDENT=" + (resident(m, splits) ? 1 : 0),
           "GEGLU=" + (geglu ? 1 : 0),
-          "NF4=" + (nf4 ? 1 : 0));
+          "NF4=" + (nf4 ? 1 : 0),
+          "ADAPTED=" + (adapted ? 1 : 0));
+    }
+
+    /** Whether a warp's weights fit shared memory. */
+    private boolean resident(CudaMatrix m, int splits) {
+      return nf4 && rows <= 16 && pieces(m, splits) * tiles <= MOST_HELD;
+    }
+
+    private int pieces(CudaMatrix m, int splits) {
+      int parts = splits * slices;
+      return (m.columns() / PIECE + parts - 1) / parts;
+    }
+
+    /** Pieces that a warp reads ahead. */
+    private int depth(CudaMatrix m, int splits) {
+      int most = nf4 ? tiles == 1 ? 4 : tiles == 2 ? 3 : 2 : tiles == 1 ? 3 : 2;
+      int pieces = pieces(m, splits);
+      return resident(m, splits) ? pieces : Math.clamp(pieces, 1, most);
+    }
+
+    /** Bytes of the weights that the warps of a block hold. */
+    private int heldBytes(CudaMatrix m, int splits) {
+      if (!resident(m, splits)) {
+        return 0;
+      }
+      int depth = depth(m, splits);
+      int codes = depth * 8 + (depth % 2 == 0 ? 8 : 0);
+      return WARPS * tiles * 8 * (codes + (depth | 1)) * 4;
     }
 
     private int outsOfBlock() {
@@ -164,10 +198,19 @@ final class Product {
       return (outs + outsOfBlock() - 1) / outsOfBlock();
     }
 
-    int sharedBytes() {
-      int table = nf4 ? 256 * 32 * 4 : 0;
-      int parts = WARPS * Math.max(1, rows / 16) * tiles * 128 * 4;
-      return table + parts + (geglu ? rows * outsOfBlock() * 2 : 0);
+    /** Bytes of what a block reads of x; 0 where that does not fit shared memory. */
+    int staged(CudaMatrix m, CudaTensor x, int splits) {
+      int pieces = (m.columns() / PIECE + splits - 1) / splits;
+      int bytes = x.rows() * (pieces * PIECE * 2 + 16);
+      return bytes + heldBytes(m, splits) <= LARGEST_STAGED ? bytes : 0;
+    }
+
+    int sharedBytes(CudaMatrix m, CudaTensor x, int splits) {
+      int table = (nf4 ? 256 * 32 * 4 : 0) + heldBytes(m, splits);
+      int warps = WARPS + (adapted ? WARPS / slices : 0);
+      int sums = warps * Math.max(1, rows / 16) * tiles * 128 * 4;
+      int made = geglu && adapted ? rows * outsOfBlock() * 2 : 0;
+      return table + Math.max(staged(m, x, splits), sums + made);
     }
   }
 }
