@@ -54,8 +54,8 @@ public final class ImproveCommand implements Callable<Integer> {
       names = "--size",
       defaultValue = "default",
       description =
-          "default: 70 chains in two rounds, a quarter of an hour on two cores; small: 40 in one,"
-              + " about five; tiny: 10 in one, for tests, which learns nothing (default:"
+          "default: 70 chains in two rounds, up to 20 minutes on two cores; small: 40 in one,"
+              + " about seven; tiny: 10 in one, for tests, which learns nothing (default:"
               + " ${DEFAULT-VALUE}).")
   Scale size;
 

@@ -103,13 +103,23 @@ public class Datasets {
     if (!heldOut.isEmpty()) {
       suites.add(Suite.of(VALIDATED, heldOut));
     }
-    int replay = (int) Math.max(config.minimumReplay(), Math.round(config.replay() * train.size()));
-    Dataset dataset = new DatasetBuilder().build(train, replay(replay), suites);
+    int pages =
+        (int) Math.max(config.minimumReplay(), Math.round(config.replay() * questions(train)));
+    Dataset dataset = new DatasetBuilder().build(train, replay(pages), suites);
     if (dataset.count("samples") == 0) {
       throw new ImprovementException(
           "there is nothing to learn from yet: no validated chain verifies in every step");
     }
     return new Split(dataset, List.copyOf(suites));
+  }
+
+  /** How many different questions there are to imitate an answer of, however often decided. */
+  static long questions(List<ValidatedChain> train) {
+    return train.stream()
+        .filter(c -> c.use() != Use.REJECTED)
+        .map(ValidatedChain::evidence)
+        .distinct()
+        .count();
   }
 
   /**

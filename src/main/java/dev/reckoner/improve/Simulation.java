@@ -86,12 +86,13 @@ public final class Simulation implements AutoCloseable {
       int leastPromoted) {
 
     /**
-     * Two rounds, in about a quarter of an hour on two cores. The first is small because thirty
-     * chains already teach the bundled model most of what two hundred do.
+     * Two rounds, in less than twenty minutes on two cores. The first is small because few chains
+     * teach the bundled model much of what many do; as many problems as it takes to tell the second
+     * from it.
      */
     public static final Size DEFAULT = new Size(List.of(10, 60), 150, 60, 0.02, 3, 100, 0, null, 2);
 
-    /** One round, in about five minutes on two cores. */
+    /** One round, in about seven minutes on two cores. */
     public static final Size SMALL = new Size(List.of(40), 40, 40, 0, 3, 100, 0, null, 1);
 
     /** Too little to learn anything: to see in a test what is refused and that it is left out. */

@@ -44,6 +44,18 @@ class DatasetsTest {
   }
 
   @Test
+  void aQuestionThatWasDecidedAgainOrRejectedBringsNoMoreReplay() {
+    assertThat(
+            Datasets.questions(
+                List.of(
+                    chain(1, 1, Use.APPROVED),
+                    chain(1, 2, Use.CORRECTED),
+                    chain(2, 1, Use.APPROVED),
+                    chain(3, 1, Use.REJECTED))))
+        .isEqualTo(2);
+  }
+
+  @Test
   void aSubjectStaysOnItsSide() {
     long held =
         java.util.stream.IntStream.range(0, 500).filter(i -> Datasets.heldOut("s" + i)).count();

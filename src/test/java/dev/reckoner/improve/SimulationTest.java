@@ -35,7 +35,7 @@ class SimulationTest {
             "the ledger is whole");
   }
 
-  /** Five minutes of two cores. */
+  /** Seven minutes of two cores. */
   @Test
   @EnabledIfSystemProperty(named = "reckoner.simulate", matches = "true")
   void theSmallSizeClimbsAndARollbackRestoresTheAnswersToTheToken() throws Exception {
