@@ -112,6 +112,14 @@ public final class EvaluateCommand implements Callable<Integer> {
       })
   boolean calibrate;
 
+  @Option(
+      names = "--calibrate-on",
+      paramLabel = "FILE",
+      description =
+          "With --calibrate: ask these problems too, which must be of no lesson and no suite; may"
+              + " be repeated. Each set counts the same.")
+  List<String> calibrateOn = List.of();
+
   @Option(names = "--json", description = "Print JSON with every grade instead of a table.")
   boolean json;
 
@@ -135,7 +143,8 @@ public final class EvaluateCommand implements Callable<Integer> {
       description =
           "Ask nothing: take the answers of earlier runs from the results.json that --out wrote;"
               + " may be repeated. --against names a model in them that all others are compared"
-              + " with.")
+              + " with; with --model, confidences are made anew by its calibration.json; with"
+              + " --calibrate, that file is made of the answers of the base.")
   List<Path> from = List.of();
 
   @Option(
@@ -239,8 +248,10 @@ public final class EvaluateCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** Sums up what earlier runs answered; a later file's answers replace an earlier one's. */
-  private int readAgain() throws IOException {
+  /** What earlier runs answered; a later file's answers replace an earlier one's. */
+  private record Earlier(ResultsPage.Setting setting, List<Measurement> measured) {}
+
+  private Earlier earlier() {
     Map<List<String>, Measurement> measured = new LinkedHashMap<>();
     ResultsPage.Setting setting = null;
     Set<String> engines = new LinkedHashSet<>();
@@ -266,19 +277,28 @@ public final class EvaluateCommand implements Callable<Integer> {
         throw new UserException(file + " cannot be read");
       }
     }
-    List<Measurement> all =
-        measured.values().stream().sorted(Comparator.comparing(Measurement::suite)).toList();
+    return new Earlier(
+        new ResultsPage.Setting(
+            setting.weights(), setting.date(), String.join(" and ", engines), setting.precision()),
+        measured.values().stream().sorted(Comparator.comparing(Measurement::suite)).toList());
+  }
+
+  /** Sums up what earlier runs answered. */
+  private int readAgain() throws IOException {
+    Earlier earlier = earlier();
+    List<Measurement> all = earlier.measured;
+    if (model != null) {
+      ConfidenceMap map = ConfidenceMap.read(model, earlier.setting.weights());
+      all = all.stream().map(m -> m.with(map)).toList();
+    }
     List<Comparison> comparisons = new ArrayList<>();
     for (Measurement m : all) {
-      Measurement other = measured.get(List.of(m.suite(), String.valueOf(against)));
-      if (other != null && other != m) {
-        comparisons.add(Comparison.of(other, m));
-      }
+      all.stream()
+          .filter(other -> other != m && other.suite().equals(m.suite()))
+          .filter(other -> other.model().equals(against))
+          .forEach(other -> comparisons.add(Comparison.of(other, m)));
     }
-    ResultsPage.Setting whole =
-        new ResultsPage.Setting(
-            setting.weights(), setting.date(), String.join(" and ", engines), setting.precision());
-    return report(whole, all, comparisons);
+    return report(earlier.setting, all, comparisons);
   }
 
   private Backend device() {
@@ -295,17 +315,28 @@ public final class EvaluateCommand implements Callable<Integer> {
       throw new UserException(
           "name the model to calibrate with --model; the file is written there");
     }
-    Suite problems = SyntheticSuite.training(PACK, CALIBRATION_SEED, limit);
-    Measurement measured;
+    List<Measurement> measured = new ArrayList<>();
     String weights;
-    try (Progress progress = new Progress(System.err, false)) {
-      progress.phase("loading");
-      try (Reasoner reasoner = open(model, device())) {
-        weights = reasoner.modelHash();
-        measured = measure(reasoner, problems, new Contender(BASE, Optional.empty()), progress);
+    long seed = from.isEmpty() ? CALIBRATION_SEED : SyntheticSuite.SEED;
+    if (from.isEmpty()) {
+      List<Suite> problems = new ArrayList<>();
+      problems.add(SyntheticSuite.training(PACK, CALIBRATION_SEED, limit));
+      calibrateOn.forEach(name -> problems.add(Suites.open(name, limit, goldEvidence)));
+      try (Progress progress = new Progress(System.err, false)) {
+        progress.phase("loading");
+        try (Reasoner reasoner = open(model, device())) {
+          weights = reasoner.modelHash();
+          for (Suite suite : problems) {
+            measured.add(measure(reasoner, suite, new Contender(BASE, Optional.empty()), progress));
+          }
+        }
       }
+    } else {
+      Earlier earlier = earlier();
+      weights = earlier.setting.weights();
+      earlier.measured.stream().filter(m -> m.model().equals(BASE)).forEach(measured::add);
     }
-    ConfidenceMap map = measured.confidenceMap(weights, CALIBRATION_SEED);
+    ConfidenceMap map = Measurement.confidenceMap(measured, weights, seed);
     map.write(model);
     System.out.printf(
         Locale.ROOT,

@@ -52,4 +52,34 @@ public record Grade(
     double certainty,
     int tokens,
     double seconds,
-    String failure) {}
+    String failure) {
+
+  /** The same grade with another confidence. */
+  Grade confident(double other) {
+    return new Grade(
+        problem,
+        group,
+        slice,
+        answer,
+        expected,
+        answerable,
+        correct,
+        abstained,
+        scaleSlip,
+        verified,
+        cited,
+        grounded,
+        figures,
+        wrongFigures,
+        unitErrors,
+        wrongArithmetic,
+        goldSteps,
+        goldStepsFound,
+        programRight,
+        other,
+        certainty,
+        tokens,
+        seconds,
+        failure);
+  }
+}

@@ -71,14 +71,31 @@ public record Measurement(
 
   /**
    * What makes a confidence of the certainties of these answers, so that it is the share that is
-   * right.
+   * right; each measurement counts the same.
    *
+   * @param measurements of one model
    * @param weights hash of the model that answered
-   * @param seed of the suite, for the record
+   * @param seed of the problems that were made, for the record
    * @throws SuiteException if there are too few answers
    */
-  public ConfidenceMap confidenceMap(String weights, long seed) {
-    return Platt.fit(grades, weights, suite + " " + suiteVersion, seed);
+  public static ConfidenceMap confidenceMap(
+      List<Measurement> measurements, String weights, long seed) {
+    return Platt.fit(
+        measurements.stream().map(Measurement::grades).toList(),
+        weights,
+        measurements.stream()
+            .map(m -> m.suite() + " " + m.suiteVersion())
+            .collect(Collectors.joining(", ")),
+        seed);
+  }
+
+  /** The same answers with the confidences that another map makes of their certainties. */
+  public Measurement with(ConfidenceMap map) {
+    return of(
+        suite,
+        suiteVersion,
+        model,
+        grades.stream().map(g -> g.confident(map.apply(g.certainty()))).toList());
   }
 
   public Interval metric(Metric metric) {

@@ -42,7 +42,7 @@ public record ConfidenceMap(double slope, double intercept, Origin origin) {
    * @param problems what was asked, for people
    * @param seed of the problems
    * @param answers how many chains were written
-   * @param right share of them that was right
+   * @param right share of them that was right, each set of problems counting the same
    */
   public record Origin(String weights, String problems, long seed, int answers, double right) {}
 

@@ -1,6 +1,7 @@
 package dev.reckoner.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -9,6 +10,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.reckoner.cli.FitCommand.Grouped;
 import dev.reckoner.cli.FitCommand.Material;
 import dev.reckoner.inference.BundledModel;
+import dev.reckoner.inference.ConfidenceMap;
 import dev.reckoner.tuning.Sample;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -137,6 +139,22 @@ class FitCommandTest {
         Stream.of("--from", kept, "--against", "adapter", "--out", again),
         0);
     assertThat(again.resolve("results.json")).hasSameTextualContentAs(kept);
+
+    // With a model that has a map of confidence, by that.
+    Path mapped = Files.createDirectories(dir.resolve("mapped"));
+    String weights = JSON.readTree(kept.toFile()).at("/setting/weights").asText();
+    new ConfidenceMap(0, 2, new ConfidenceMap.Origin(weights, "problems", 1, 100, 0.88))
+        .write(mapped);
+    run(new EvaluateCommand(), Stream.of("--from", kept, "--model", mapped, "--out", again), 0);
+    JsonNode grade =
+        JSON.readTree(again.resolve("results.json").toFile()).at("/measurements/0/grades/0");
+    assertThat(grade.get("confidence").asDouble()).isCloseTo(0.8808, within(1e-4));
+    String few =
+        run(
+            new EvaluateCommand(),
+            Stream.of("--calibrate", "--from", kept, "--model", mapped),
+            CommandLine.ExitCode.SOFTWARE);
+    assertThat(few).contains("too few to calibrate by");
     Files.writeString(again.resolve("results.json"), "{}");
     String said =
         run(

@@ -40,7 +40,7 @@ class PlattTest {
   }
 
   private static ConfidenceMap fit(List<Grade> grades) {
-    return Platt.fit(grades, WEIGHTS, "problems", 1);
+    return Platt.fit(List.of(grades), WEIGHTS, "problems", 1);
   }
 
   @Test
@@ -49,6 +49,23 @@ class PlattTest {
     assertThat(map.slope()).isCloseTo(1.2, within(0.06));
     assertThat(map.intercept()).isCloseTo(-3.9, within(0.2));
     assertThat(map).isEqualTo(fit(drawn(20_000, 1.2, -3.9, 5)));
+  }
+
+  @Test
+  void eachSetOfProblemsCountsTheSameWhateverItsSize() {
+    List<Grade> easy = drawn(6_000, 0, 3, 11);
+    List<Grade> hard = drawn(300, 0, -1, 12);
+    ConfidenceMap map = Platt.fit(List.of(easy, hard), WEIGHTS, "problems", 1);
+    double shares = (share(easy) + share(hard)) / 2;
+    assertThat(map.apply(0.9)).isCloseTo(shares, within(0.03));
+    assertThat(map.origin().right()).isCloseTo(shares, within(1e-9));
+    assertThat(map.origin().answers()).isEqualTo(6_300);
+    assertThat(Platt.fit(List.of(hard, easy), WEIGHTS, "problems", 1).intercept())
+        .isCloseTo(map.intercept(), within(1e-6));
+  }
+
+  private static double share(List<Grade> grades) {
+    return grades.stream().mapToDouble(g -> g.correct() ? 1 : 0).average().orElseThrow();
   }
 
   @Test
