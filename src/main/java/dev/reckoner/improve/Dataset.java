@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.UUID;
@@ -40,6 +42,30 @@ record Dataset(
         (name, content) ->
             lines.append(DigestUtils.sha256Hex(content)).append("  ").append(name).append('\n'));
     return DigestUtils.sha256Hex(lines.toString());
+  }
+
+  /**
+   * Reads what {@link #write} wrote, without the items, which are in the database.
+   *
+   * @return nothing where the files are not there, or no longer what they were
+   */
+  static Optional<Dataset> read(Path root, String hash) throws IOException {
+    Path directory = root.resolve(hash);
+    SortedMap<String, String> files = new TreeMap<>();
+    for (String name : List.of(TRAIN, PREFERENCES, REJECTIONS)) {
+      if (!Files.exists(directory.resolve(name))) {
+        return Optional.empty();
+      }
+      files.put(name, Files.readString(directory.resolve(name)));
+    }
+    SortedMap<String, Integer> counts = new TreeMap<>();
+    CanonicalJson.MAPPER
+        .readTree(Files.readString(directory.resolve("card.json")))
+        .path("counts")
+        .properties()
+        .forEach(count -> counts.put(count.getKey(), count.getValue().asInt()));
+    Dataset dataset = new Dataset(files, new TreeMap<>(), counts);
+    return dataset.hash().equals(hash) ? Optional.of(dataset) : Optional.empty();
   }
 
   int count(String name) {

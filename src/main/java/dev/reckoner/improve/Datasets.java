@@ -6,6 +6,7 @@ import dev.reckoner.corpus.Support;
 import dev.reckoner.corpus.SyntheticGenerator;
 import dev.reckoner.evaluation.LeakScan;
 import dev.reckoner.evaluation.Suite;
+import dev.reckoner.evaluation.SuiteFile;
 import dev.reckoner.evaluation.Suites;
 import dev.reckoner.improve.DatasetBuilder.Replay;
 import dev.reckoner.improve.ValidatedChain.Use;
@@ -19,6 +20,8 @@ import dev.reckoner.reasoning.Step;
 import dev.reckoner.reasoning.Unit;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -39,6 +42,10 @@ public class Datasets {
   /** Suite of the questions that were labelled blind, where champion and shadow disagreed. */
   static final String BLIND = "blind";
 
+  /** Folder of a run with the suites that are made of decisions. */
+  private static final String GATE = "gate";
+
+  private static final String DATASETS = "datasets";
   private static final String PACK = "finance";
   private static final long REPLAY_SEED = 7_919;
   private static final int MOST_FURTHER = 5;
@@ -99,7 +106,7 @@ public class Datasets {
       throw new ImprovementException(
           "there is nothing to learn from yet: approve or correct some chains first");
     }
-    config.suites().forEach(name -> suites.add(Suites.open(name, config.suiteProblems(), false)));
+    suites.addAll(configured());
     if (!heldOut.isEmpty()) {
       suites.add(Suite.of(VALIDATED, heldOut));
     }
@@ -160,8 +167,54 @@ public class Datasets {
     return List.of(blind);
   }
 
-  /** Keeps a snapshot: files, rows, ledger. Keeping the same content again changes nothing. */
-  void keep(Split split, String actor) throws IOException {
+  /**
+   * What a run that somebody takes up again was working with: decisions that have come since must
+   * not change what it learns from, nor put what it learned from among what judges it.
+   *
+   * @param run directory of the run
+   * @return nothing where it is not there, or no longer what it was
+   */
+  Optional<Split> kept(String hash, Path run) throws IOException {
+    Path gate = run.resolve(GATE);
+    Optional<Dataset> dataset =
+        hash == null || !Files.isDirectory(gate)
+            ? Optional.empty()
+            : Dataset.read(directories.dataDir().resolve(DATASETS), hash);
+    if (dataset.isEmpty()) {
+      return Optional.empty();
+    }
+    List<Suite> suites = new ArrayList<>();
+    addKept(gate, BLIND, suites);
+    suites.addAll(configured());
+    addKept(gate, VALIDATED, suites);
+    return Optional.of(new Split(dataset.get(), List.copyOf(suites)));
+  }
+
+  private static void addKept(Path gate, String name, List<Suite> suites) throws IOException {
+    Path file = gate.resolve(name + ".jsonl");
+    if (Files.exists(file)) {
+      suites.add(SuiteFile.read(file));
+    }
+  }
+
+  private List<Suite> configured() {
+    return config.suites().stream()
+        .map(name -> Suites.open(name, config.suiteProblems(), false))
+        .toList();
+  }
+
+  /**
+   * Keeps a snapshot: files, rows, ledger. Keeping the same content again changes nothing.
+   *
+   * @param run directory of the run, for the suites that are made of decisions
+   */
+  void keep(Split split, Path run, String actor) throws IOException {
+    Path gate = Files.createDirectories(run.resolve(GATE));
+    for (Suite suite : split.suites()) {
+      if (suite.name().equals(BLIND) || suite.name().equals(VALIDATED)) {
+        SuiteFile.write(gate.resolve(suite.name() + ".jsonl"), suite);
+      }
+    }
     Dataset dataset = split.dataset();
     Map<String, Object> card = new TreeMap<>();
     card.put("hash", dataset.hash());
@@ -174,7 +227,7 @@ public class Datasets {
     card.put("replay", Map.of("pack", PACK, "seed", REPLAY_SEED));
     card.put("sources", "decisions of reviewers; synthetic problems of this program");
     String json = CanonicalJson.write(card);
-    dataset.write(directories.dataDir().resolve("datasets"), json);
+    dataset.write(directories.dataDir().resolve(DATASETS), json);
     jdbi.useTransaction(
         h -> {
           int added =

@@ -92,15 +92,24 @@ class ImprovementLoop {
   void execute(TrainingRun run, BooleanSupplier stopping) {
     UUID id = run.id();
     try {
+      stopIfCancelled(id);
+      // What cannot be read is said before an hour of training, not after it.
+      GateRules rules = rules();
       String base = serving.reasoner().modelHash();
       runs.enter(id, Status.BUILDING, "building the dataset");
-      Split split = datasets.build();
-      datasets.keep(split, run.startedBy());
+      Optional<Split> kept = datasets.kept(run.datasetHash(), directory(id));
+      Split split = kept.isPresent() ? kept.get() : datasets.build();
+      if (kept.isEmpty()) {
+        datasets.keep(split, directory(id), run.startedBy());
+      }
       runs.hasDataset(id, split.dataset().hash(), base, serving.reasoner().backendName());
       runs.log(
           id,
-          "dataset %s: %s"
-              .formatted(split.dataset().hash().substring(0, 12), split.dataset().counts()));
+          "dataset %s%s: %s"
+              .formatted(
+                  split.dataset().hash().substring(0, 12),
+                  kept.isPresent() ? ", as before" : "",
+                  split.dataset().counts()));
 
       runs.enter(id, Status.TRAINING, "loading the base model");
       Trained trained = train(run, split, stopping);
@@ -127,7 +136,9 @@ class ImprovementLoop {
                 phase.outcome().trainingLoss()));
       }
       runs.enter(id, Status.EVALUATING, "comparing with the champion");
-      judge(run, split, trained);
+      judge(run, split, trained, rules);
+    } catch (CancelledException e) {
+      runs.enter(id, Status.CANCELLED, "cancelled");
     } catch (LeakException | ImprovementException e) {
       runs.enter(id, Status.REFUSED, e.getMessage());
     } catch (InterruptedException e) {
@@ -138,9 +149,24 @@ class ImprovementLoop {
     }
   }
 
+  /** Somebody asked the run to stop. */
+  private static final class CancelledException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+  }
+
+  private void stopIfCancelled(UUID id) {
+    if (runs.cancelRequested(id)) {
+      throw new CancelledException();
+    }
+  }
+
+  private Path directory(UUID run) {
+    return directories.dataDir().resolve("runs").resolve(run.toString());
+  }
+
   private Trained train(TrainingRun run, Split split, BooleanSupplier stopping) {
     UUID id = run.id();
-    Path out = directories.dataDir().resolve("runs").resolve(id.toString());
+    Path out = directory(id);
     Path data = directories.dataDir().resolve("datasets").resolve(split.dataset().hash());
     List<Phase> phases = new ArrayList<>();
     phases.add(new Phase(recipe(), data.resolve(Dataset.TRAIN), out));
@@ -165,7 +191,7 @@ class ImprovementLoop {
         serving.directory(), serving.openBackend(), phases, out, adapterId(run), listener);
   }
 
-  private void judge(TrainingRun run, Split split, Trained trained)
+  private void judge(TrainingRun run, Split split, Trained trained, GateRules rules)
       throws InterruptedException, IOException {
     UUID id = run.id();
     String adapterId = adapterId(run);
@@ -187,6 +213,7 @@ class ImprovementLoop {
                   : measure(id, suite, champion.id(), champion.sha256(), incumbent));
           candidates.add(measure(id, suite, adapterId, files.hash(), candidate));
         }
+        stopIfCancelled(id);
         runs.says(id, "measuring what it costs to serve");
         cost =
             ServingCost.measure(
@@ -205,10 +232,13 @@ class ImprovementLoop {
         reasoner.engine().retire(incumbent);
       }
     }
-    Gate.Verdict verdict = new Gate(rules()).judge(champions, candidates, cost);
+    Gate.Verdict verdict = new Gate(rules).judge(champions, candidates, cost);
     ObjectNode evidence = evidence(verdict, champions, candidates, cost, trained);
     jdbi.useTransaction(
         h -> {
+          if (runs.cancelRequestedForGood(h, id)) {
+            throw new CancelledException();
+          }
           registry.register(
               h,
               adapterId,
@@ -261,6 +291,7 @@ class ImprovementLoop {
       return before.get();
     }
     long begin = System.nanoTime();
+    stopIfCancelled(run);
     int problems = suite.problems().size();
     Measurement measurement =
         new Evaluator(IN_FLIGHT)
@@ -268,9 +299,11 @@ class ImprovementLoop {
                 suite,
                 model,
                 new ReasonerSolver(reasoner, adapter, serving.options()),
-                done ->
-                    runs.says(
-                        run, "%s on %s: %d of %d".formatted(model, suite.name(), done, problems)));
+                done -> {
+                  stopIfCancelled(run);
+                  runs.says(
+                      run, "%s on %s: %d of %d".formatted(model, suite.name(), done, problems));
+                });
     known.keep(key, measurement);
     log(run, measurement, "%.0f s".formatted((System.nanoTime() - begin) / 1e9));
     return measurement;

@@ -115,7 +115,7 @@ public class TrainingRuns {
                 .list());
   }
 
-  /** Asks a run to stop at its next step; {@code false} if it has ended. */
+  /** Asks a run to stop at its next step or question; {@code false} if it has ended. */
   boolean requestCancel(UUID id) {
     return jdbi.withHandle(
         h ->
@@ -133,6 +133,15 @@ public class TrainingRuns {
                 .bind(0, id)
                 .mapTo(Boolean.class)
                 .one());
+  }
+
+  /** The same in the transaction that ends the run, so that nobody can ask any more. */
+  boolean cancelRequestedForGood(Handle handle, UUID id) {
+    return handle
+        .createQuery("select cancel_requested from training_run where id = ? for update")
+        .bind(0, id)
+        .mapTo(Boolean.class)
+        .one();
   }
 
   boolean promoteIfPassed(Handle handle, UUID id) {

@@ -1,13 +1,17 @@
 package dev.reckoner.improve;
 
+import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.reckoner.agent.AdapterSlot;
 import dev.reckoner.agent.ModelConfig;
 import dev.reckoner.agent.ServingModel;
+import dev.reckoner.evaluation.Suite;
 import dev.reckoner.improve.AdapterRollout.Outcome;
+import dev.reckoner.improve.Datasets.Split;
 import dev.reckoner.improve.TrainingRun.Status;
 import dev.reckoner.inference.TinyModel;
 import dev.reckoner.reasoning.Evidence;
@@ -16,10 +20,12 @@ import io.smallrye.config.SmallRyeConfigBuilder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.UUID;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -270,21 +276,96 @@ class ImprovementLoopTest {
     assertThat(runs.claim("worker-2")).isEmpty();
     // The process stops after 3 steps.
     loop().execute(claimed, () -> runs.losses(run.id()).size() >= 3);
-    assertThat(runs.find(run.id()).orElseThrow().status()).isEqualTo(Status.TRAINING);
+    TrainingRun stopped = runs.find(run.id()).orElseThrow();
+    assertThat(stopped.status()).isEqualTo(Status.TRAINING);
+    // What is decided meanwhile is for the next run.
+    correct(
+        new Evidence("Bcme, 2023", "And then?", EVIDENCE.tables(), EVIDENCE.sentences()),
+        CORRECTED);
 
     database.jdbi.useHandle(
         h -> h.execute("update training_run set heartbeat_at = now() - interval '5 minutes'"));
     TrainingRun again = runs.claim("worker-2").orElseThrow();
     assertThat(again.id()).isEqualTo(run.id());
+    assertThat(again.datasetHash()).isEqualTo(stopped.datasetHash());
     loop().execute(again, () -> runs.losses(run.id()).size() >= 6);
     assertThat(runs.losses(run.id())).hasSize(6);
+    assertThat(runs.find(run.id()).orElseThrow())
+        .returns(Status.TRAINING, TrainingRun::status)
+        .returns(stopped.datasetHash(), TrainingRun::datasetHash);
 
-    runs.requestCancel(run.id());
-    loop().execute(again, () -> false);
+    loop().execute(again, () -> !runs.requestCancel(run.id()));
     TrainingRun ended = runs.find(run.id()).orElseThrow();
     assertThat(ended.status()).isEqualTo(Status.CANCELLED);
     assertThat(ended.step()).isEqualTo(7);
     assertThat(registry.all()).isEmpty();
+  }
+
+  @Test
+  void aRunThatIsTakenUpAgainIsJudgedByWhatWasHeldOutOfItsDataset() throws Exception {
+    settings = new HashMap<>(settings);
+    settings.put("reckoner.improve.hold-out-from", "10");
+    for (int i = 0; i < 12; i++) {
+      correct(asked(i), CORRECTED);
+    }
+    Path run = directory.resolve("run");
+    Split split = datasets().build();
+    assertThat(split.suites()).extracting(Suite::name).containsExactly("synthetic", "validated");
+    assertThat(datasets().kept(split.dataset().hash(), run)).isEmpty();
+    datasets().keep(split, run, "olga");
+
+    for (int i = 12; i < 24; i++) {
+      correct(asked(i), CORRECTED);
+    }
+    assertThat(datasets().build().dataset().hash()).isNotEqualTo(split.dataset().hash());
+    Split again = datasets().kept(split.dataset().hash(), run).orElseThrow();
+    assertThat(again.dataset().files()).isEqualTo(split.dataset().files());
+    assertThat(again.dataset().counts()).isEqualTo(split.dataset().counts());
+    assertThat(again.suites())
+        .extracting(Suite::name, Suite::version)
+        .containsExactlyElementsOf(
+            split.suites().stream().map(s -> tuple(s.name(), s.version())).toList());
+
+    Path train =
+        directory.resolve("data/datasets").resolve(split.dataset().hash()).resolve(Dataset.TRAIN);
+    Files.writeString(train, "{}", StandardOpenOption.APPEND);
+    assertThat(datasets().kept(split.dataset().hash(), run)).isEmpty();
+  }
+
+  /** The n-th question, on a page that is like no other's. */
+  private static Evidence asked(int n) {
+    String words =
+        new Random(n).ints(40, 'a', 'z' + 1).mapToObj(c -> (char) c + "" + n).collect(joining(" "));
+    return new Evidence("Company " + n, "And then?", EVIDENCE.tables(), List.of(words));
+  }
+
+  @Test
+  void aRunThatIsCancelledWhileItIsJudgedDoesNotServe() throws Exception {
+    correct(EVIDENCE, CORRECTED);
+    database.jdbi.useHandle(
+        h -> {
+          h.execute(
+              "create function cancel() returns trigger language plpgsql as $$ begin"
+                  + " new.cancel_requested := new.status = 'evaluating'; return new; end $$");
+          h.execute(
+              "create trigger cancel before update on training_run for each row execute function"
+                  + " cancel()");
+        });
+    TrainingRun run = train(true);
+    assertThat(run.status()).isEqualTo(Status.CANCELLED);
+    assertThat(runs.losses(run.id())).hasSize(2);
+    assertThat(registry.all()).isEmpty();
+    assertThat(strings("select payload from outbox")).isEmpty();
+  }
+
+  @Test
+  void rulesThatCannotBeReadAreSaidBeforeTheTraining() throws Exception {
+    correct(EVIDENCE, CORRECTED);
+    rules("suites: 7");
+    TrainingRun run = train(true);
+    assertThat(run.status()).isEqualTo(Status.REFUSED);
+    assertThat(run.message()).contains("gates.yaml");
+    assertThat(runs.losses(run.id())).isEmpty();
   }
 
   @Test
@@ -411,11 +492,17 @@ class ImprovementLoopTest {
   private ImprovementLoop loop() {
     ImproveConfig config = config().getConfigMapping(ImproveConfig.class);
     ReckonerConfig directories = config().getConfigMapping(ReckonerConfig.class);
-    Datasets datasets =
-        new Datasets(
-            database.jdbi, ledger, new ValidatedChains(database.jdbi), config, directories);
     return new ImprovementLoop(
-        database.jdbi, ledger, datasets, runs, registry, rollout, serving, config, directories);
+        database.jdbi, ledger, datasets(), runs, registry, rollout, serving, config, directories);
+  }
+
+  private Datasets datasets() {
+    return new Datasets(
+        database.jdbi,
+        ledger,
+        new ValidatedChains(database.jdbi),
+        config().getConfigMapping(ImproveConfig.class),
+        config().getConfigMapping(ReckonerConfig.class));
   }
 
   private SmallRyeConfig config() {
