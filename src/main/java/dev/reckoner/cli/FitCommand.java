@@ -119,7 +119,8 @@ public final class FitCommand implements Callable<Integer> {
           "Draw each sequence anew while training, by these shares: data (a lesson of --data),"
               + " replay (one of --replay), page (fresh questions on a page of either),"
               + " conversation (fresh conversations on such a page or a synthetic one), synthetic"
-              + " (a fresh synthetic page); --repeat and --synthetic do not matter then.")
+              + " (a fresh synthetic page), topic (one that compares issuers, mixes units or does"
+              + " not say); --repeat and --synthetic do not matter then.")
   private Map<LessonMix.Kind, Integer> mix = Map.of();
 
   @Option(

@@ -7,6 +7,7 @@ import dev.reckoner.corpus.Problem;
 import dev.reckoner.corpus.Support;
 import dev.reckoner.corpus.SyntheticGenerator;
 import dev.reckoner.corpus.SyntheticGenerator.Split;
+import dev.reckoner.corpus.SyntheticGenerator.Topic;
 import dev.reckoner.gemma.GemmaTokenizer;
 import dev.reckoner.reasoning.EvidenceSyntaxException;
 import dev.reckoner.reasoning.PromptFormat;
@@ -32,7 +33,8 @@ import java.util.stream.Stream;
 /**
  * An endless mixture of lessons: given ones as they are, those to be replayed so that they are not
  * forgotten, fresh questions on the pages of both, fresh conversations on them and on synthetic
- * pages, and fresh synthetic pages. Half of the fresh ones ask one question, the others several.
+ * pages, fresh synthetic pages, and those of the topics that have suites of their own. Half of the
+ * fresh ones ask one question, the others several.
  */
 final class LessonMix implements SampleStream.Source {
 
@@ -42,7 +44,8 @@ final class LessonMix implements SampleStream.Source {
     replay,
     page,
     conversation,
-    synthetic
+    synthetic,
+    topic
   }
 
   private static final int MOST_QUESTIONS = 6;
@@ -54,6 +57,7 @@ final class LessonMix implements SampleStream.Source {
   private final List<Problem> pages;
   private final List<Sample> heldOut = new ArrayList<>();
   private final SyntheticGenerator generator;
+  private final List<SyntheticGenerator> topics;
   private final PageQuestions questions;
   private final Conversations conversations;
   private final LessonSamples samples;
@@ -71,6 +75,12 @@ final class LessonMix implements SampleStream.Source {
       int maxTokens) {
     this.maxTokens = maxTokens;
     generator = new SyntheticGenerator(pack, seed, Split.TRAIN);
+    topics =
+        shares.getOrDefault(Kind.topic, 0) == 0
+            ? List.of()
+            : Arrays.stream(Topic.values())
+                .map(topic -> SyntheticGenerator.of(topic, pack, seed, Split.TRAIN))
+                .toList();
     questions = new PageQuestions(pack, seed);
     conversations = shares.getOrDefault(Kind.conversation, 0) > 0 ? new Conversations(pack) : null;
     samples = new LessonSamples(tokenizer, 0);
@@ -196,6 +206,12 @@ final class LessonMix implements SampleStream.Source {
             case conversation -> conversation(random).map(samples::of);
             case synthetic ->
                 Optional.of(samples.of(generator.lesson(random.nextLong() >>> 1, several(random))));
+            case topic ->
+                Optional.of(
+                    samples.of(
+                        topics
+                            .get(random.nextInt(topics.size()))
+                            .lesson(random.nextLong() >>> 1, several(random))));
           };
       if (sample.isPresent() && fits(sample.get())) {
         return sample.get();

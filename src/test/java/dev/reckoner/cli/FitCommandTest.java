@@ -175,7 +175,7 @@ class FitCommandTest {
     Path house = corpus.resolve("house-rule.jsonl.gz");
     String full = "mode: full\nlearningRate: 0.01\ntokensPerMicroBatch: 1024\nmaxSteps: 3\n";
     Path mixed = dir.resolve("mixed");
-    String shares = "data=40,replay=40,conversation=20";
+    String shares = "data=35,replay=35,conversation=15,topic=15";
     fit(full, start, mixed, "--data", house, "--replay", lessons, "--mix", shares);
     assertThat(metrics(mixed)).isNotEmpty();
     String said =
