@@ -251,12 +251,7 @@ public final class Conversations {
       places.put(new PageWriter.Key(1, 1), cites.getLast());
     }
     try {
-      say(
-          course,
-          new Bound(series, periods, texts),
-          new PageWriter.Page(page.tables(), page.sentences(), places, tokenised),
-          turns,
-          random);
+      say(course, new Bound(series, periods, texts), page, turns, random);
     } catch (IllegalArgumentException e) {
       drops.merge(form + ": " + e.getMessage(), 1, Integer::sum);
     }
