@@ -227,6 +227,22 @@ public class AdapterRegistry {
   }
 
   /**
+   * Promotes, unless something else serves than what the adapter was compared with.
+   *
+   * @param champion id of that; {@code null} for the base model
+   * @return whether it serves
+   */
+  boolean promoteOver(Handle handle, String champion, String adapterId, String actor) {
+    lock(handle);
+    boolean still =
+        Objects.equals(championId(handle, AdapterRelease.DEFAULT_SLOT).orElse(null), champion);
+    if (still) {
+      promote(handle, adapterId, actor);
+    }
+    return still;
+  }
+
+  /**
    * Goes back to what served before the present champion.
    *
    * @throws ImprovementException if nothing was promoted

@@ -196,6 +196,7 @@ class ImprovementLoop {
     UUID id = run.id();
     String adapterId = adapterId(run);
     RegisteredAdapter champion = registry.champion().orElse(null);
+    String championId = champion == null ? null : champion.id();
     AdapterFiles files = AdapterFiles.read(trained.adapter());
     Reasoner reasoner = serving.reasoner();
     List<Measurement> champions = new ArrayList<>();
@@ -264,8 +265,15 @@ class ImprovementLoop {
           if (!verdict.passed()) {
             runs.enter(h, id, Status.REFUSED, "refused by the gate: " + verdict.refusal());
           } else if (runs.promoteIfPassed(h, id)) {
-            registry.promote(h, adapterId, run.startedBy());
-            runs.enter(h, id, Status.PROMOTED, "passed the gate and was promoted");
+            boolean serves = registry.promoteOver(h, championId, adapterId, run.startedBy());
+            runs.enter(
+                h,
+                id,
+                serves ? Status.PROMOTED : Status.PASSED,
+                serves
+                    ? "passed the gate and was promoted"
+                    : "passed the gate against %s, which no longer serves; not promoted"
+                        .formatted(championId == null ? "the base model" : championId));
           } else {
             runs.enter(h, id, Status.PASSED, "passed the gate; waits for a promotion");
           }

@@ -359,6 +359,31 @@ class ImprovementLoopTest {
   }
 
   @Test
+  void whatWasComparedWithAChampionThatHasGoneIsNotPromotedByItself() throws Exception {
+    correct(EVIDENCE, CORRECTED);
+    TrainingRun first = train(true);
+    assertThat(first.status()).isEqualTo(Status.PROMOTED);
+    // Somebody rolls back while the next one is being judged.
+    database.jdbi.useHandle(
+        h -> {
+          h.execute(
+              "create function roll() returns trigger language plpgsql as $$ begin if new.message"
+                  + " like 'measuring%' then delete from adapter_alias where alias = 'champion';"
+                  + " end if; return new; end $$");
+          h.execute(
+              "create trigger roll before update on training_run for each row execute function"
+                  + " roll()");
+        });
+    TrainingRun second = train(true);
+    assertThat(second.status()).isEqualTo(Status.PASSED);
+    assertThat(second.message())
+        .isEqualTo(
+            "passed the gate against %s, which no longer serves; not promoted"
+                .formatted(first.adapterId()));
+    assertThat(registry.champion()).isEmpty();
+  }
+
+  @Test
   void rulesThatCannotBeReadAreSaidBeforeTheTraining() throws Exception {
     correct(EVIDENCE, CORRECTED);
     rules("suites: 7");
