@@ -103,6 +103,9 @@ final class CpuKeyValues implements KeyValues {
   void copyFrom(CpuKeyValues from, int tokens) {
     for (int l = 0; l < layers; l++) {
       for (int page = 0; page * PAGE < tokens; page++) {
+        if (from.keys[l][page] == null) {
+          continue; // nothing was put there
+        }
         reach(l, page);
         copy(from.keys[l][page], keys[l][page], kvHeads * headDim * PAGE);
         copy(from.values[l][page], values[l][page], kvHeads * paddedDim * PAGE);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.reckoner.tensor.cpu.AttentionBlock.PanelSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -59,5 +60,20 @@ class FloatPoolTest {
       cache.close();
       assertEquals(atMost, pool.bytes());
     }
+  }
+
+  @Test
+  void aCopyHoldsWhatWasWrittenAndNoMore() {
+    FloatPool pool = new FloatPool();
+    float[] row = {1, 2, 3, 4};
+    CpuKeyValues from = new CpuKeyValues(pool, 2, 1, 4, 100);
+    for (int token = 0; token < 70; token++) {
+      from.put(1, token, row, 0, row, 0);
+    }
+    CpuKeyValues to = new CpuKeyValues(pool, 2, 1, 4, 100);
+    to.copyFrom(from, 66);
+    assertEquals(from.bytes(), to.bytes());
+    PanelSource keys = to.keys(1, 0, 64);
+    assertEquals(3, keys.data(0, 0)[keys.at(0, 0) + 2 * CpuKeyValues.W + 1]);
   }
 }
