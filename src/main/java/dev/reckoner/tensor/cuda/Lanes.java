@@ -6,7 +6,7 @@ package dev.reckoner.tensor.cuda;
  * or writes must stay until then, unless that work allocates and frees it.
  */
 final class Lanes implements AutoCloseable {
-  private static final int COUNT = 3;
+  private static final int COUNT = 2;
 
   private final Device device;
   private final Driver driver;
