@@ -6,6 +6,7 @@ import dev.reckoner.tensor.CacheBatch;
 import dev.reckoner.tensor.Dropout;
 import dev.reckoner.tensor.Indices;
 import dev.reckoner.tensor.KeyValues;
+import dev.reckoner.tensor.LowRank;
 import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Nf4Tensor;
 import dev.reckoner.tensor.Precision;
@@ -354,9 +355,53 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void linearWeightGradient(Tensor dy, Tensor x, float alpha, Tensor dw) {
-    CpuTensor b = cpu(x);
-    Panels panels = Panels.strided(b.data, b.offset, b.stride, 1, b.rows, b.columns);
-    gemm.multiply(Gemm.Left.transposed(cpu(dy)), panels, alpha, 1, cpu(dw));
+    if (x.columns() < dy.columns() && x.columns() <= W) {
+      gemm.addTransposed(Gemm.Left.transposed(cpu(x)), rows(cpu(dy)), alpha, cpu(dw));
+    } else {
+      gemm.multiply(Gemm.Left.transposed(cpu(dy)), rows(cpu(x)), alpha, 1, cpu(dw));
+    }
+  }
+
+  private static Panels rows(CpuTensor t) {
+    return Panels.strided(t.data, t.offset, t.stride, 1, t.rows, t.columns);
+  }
+
+  /** Packs x once for both products. */
+  @Override
+  public void linear(Matrix w, LowRank adapter, Tensor x, Tensor u, Tensor y) {
+    if (x.rows() <= SmallBatchKernel.ROWS || !(adapter.a() instanceof PackedMatrix a)) {
+      Backend.super.linear(w, adapter, x, u, y);
+      return;
+    }
+    Gemm.Packed packed = gemm.pack(Gemm.Left.of(cpu(x)), x.columns());
+    gemm.multiply(packed, 0, a.forward(), 1, 0, cpu(u));
+    switch (cpu(w)) {
+      case BlockMatrix m -> gemm.multiplyBlocks(packed, m, 1, 0, cpu(y));
+      case CpuMatrix m -> gemm.multiply(packed, 0, m.forward(), 1, 0, cpu(y));
+    }
+    gemm.release(packed);
+    for (LowRank.Part part : adapter.parts()) {
+      linear(
+          part.b(),
+          u.columns(part.fromRank(), part.toRank()),
+          adapter.scale(),
+          1,
+          y.columns(part.fromColumn(), part.toColumn()));
+    }
+  }
+
+  /** Packs dy once for all products. */
+  @Override
+  public void linearInputGradient(Matrix w, LowRank adapter, Tensor dy, Tensor du, Tensor dx) {
+    Gemm.Packed packed = gemm.pack(Gemm.Left.of(cpu(dy)), dy.columns());
+    for (LowRank.Part part : adapter.parts()) {
+      CpuTensor ranks = cpu(du.columns(part.fromRank(), part.toRank()));
+      Panels b = cpu(part.b()).backward();
+      gemm.multiply(packed, part.fromColumn(), b, adapter.scale(), 0, ranks);
+    }
+    gemm.multiply(packed, 0, cpu(w).backward(), 1, 0, cpu(dx));
+    gemm.release(packed);
+    linearInputGradient(adapter.a(), du, 1, 1, dx);
   }
 
   @Override

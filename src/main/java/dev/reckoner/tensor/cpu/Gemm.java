@@ -9,6 +9,12 @@ final class Gemm {
 
   private static final int W = Tile.WIDTH;
 
+  /** Panels of B that share a slice of A. */
+  private static final int GROUP = 4;
+
+  /** Tasks a thread, where there are enough: nobody waits long for the last. */
+  private static final int TASKS = 4;
+
   /** Multiply-adds of some microseconds, as an adapter's product of one row has them. */
   private static final long ALONE = 1 << 16;
 
@@ -31,43 +37,125 @@ final class Gemm {
     }
   }
 
+  /**
+   * How a product is shared out: a task is a block of rows of A by some panels of B, which take
+   * turns on each slice of A while it is in the second-level cache. Tasks of the same rows follow
+   * one another.
+   */
+  private record Tasks(int m, int block, int panels, int group) {
+    int groups() {
+      return Math.ceilDiv(panels, group);
+    }
+
+    int count() {
+      return Math.ceilDiv(m, block) * groups();
+    }
+
+    /** First row of A. */
+    int row(int task) {
+      return task / groups() * block;
+    }
+
+    int rows(int task) {
+      return Math.min(block, m - row(task));
+    }
+
+    /** First panel of B. */
+    int panel(int task) {
+      return task % groups() * group;
+    }
+
+    int panels(int task) {
+      return Math.min(group, panels - panel(task));
+    }
+  }
+
+  private Tasks tasks(int m, int panels) {
+    int block = rowBlock(m, panels);
+    int wanted = TASKS * workers.size();
+    int group = Math.clamp((long) Math.ceilDiv(m, block) * panels / wanted, 1, GROUP);
+    return new Tasks(m, block, panels, group);
+  }
+
+  /** A left operand {@code [m, k]} as {@link Tile} reads it, for one product or several. */
+  record Packed(float[] data, int m, int k) {}
+
+  Packed pack(Left a, int k) {
+    float[] packed = pool.take((long) a.m() * k);
+    packLeft(a, k, packed);
+    return new Packed(packed, a.m(), k);
+  }
+
+  void release(Packed a) {
+    pool.give(a.data);
+  }
+
   /** {@code C = alpha * A B + beta * C}. */
   void multiply(Left a, Panels b, float alpha, float beta, CpuTensor c) {
+    Packed packed = pack(a, b.k());
+    multiply(packed, 0, b, alpha, beta, c);
+    release(packed);
+  }
+
+  /** The same of A's columns from {@code column} on, as many as B has rows. */
+  void multiply(Packed a, int column, Panels b, float alpha, float beta, CpuTensor c) {
     int k = b.k();
     int m = a.m();
     if (m == 0 || b.n() == 0) {
       return;
     }
-    float[] packed = pool.take((long) m * k);
-    packLeft(a, k, packed);
-    int panels = (b.n() + W - 1) / W;
-    int block = rowBlock(m, panels);
-    int blocks = (m + block - 1) / block;
+    Tasks tasks = tasks(m, (b.n() + W - 1) / W);
     run(
         (long) m * b.n() * k,
-        panels * blocks,
+        tasks.count(),
         task -> {
-          int p = task / blocks;
-          int from = task % blocks * block;
-          int rows = Math.min(block, m - from);
-          float[] scratch = pool.take((long) KC * W + (long) rows * W);
-          float[] acc = pool.take((long) rows * W);
-          java.util.Arrays.fill(acc, 0, rows * W, 0f);
+          int from = tasks.row(task);
+          int rows = tasks.rows(task);
+          int first = tasks.panel(task);
+          int panels = tasks.panels(task);
+          float[] scratch = pool.take((long) KC * W);
+          float[] acc = pool.take((long) panels * rows * W);
+          java.util.Arrays.fill(acc, 0, panels * rows * W, 0f);
           for (int k0 = 0; k0 < k; k0 += KC) {
             int kc = Math.min(KC, k - k0);
-            float[] panel = b.panel(p, k0, kc, scratch);
-            int at = b.at(p, k0);
-            for (int i = 0; i < rows; ) {
-              int h = Tile.height(m - from - i);
-              Tile.multiply(h, kc, packed, (from + i) * k + k0 * h, panel, at, acc, i * W);
-              i += h;
+            for (int p = 0; p < panels; p++) {
+              float[] panel = b.panel(first + p, k0, kc, scratch);
+              int at = b.at(first + p, k0);
+              for (int i = 0; i < rows; ) {
+                int h = Tile.height(m - from - i);
+                int left = (from + i) * a.k + (column + k0) * h;
+                Tile.multiply(h, kc, a.data, left, panel, at, acc, (p * rows + i) * W);
+                i += h;
+              }
             }
           }
-          writeOut(acc, rows, alpha, beta, c, from, p * W);
+          for (int p = 0; p < panels; p++) {
+            writeOut(acc, p * rows, rows, alpha, beta, c, from, (first + p) * W);
+          }
           pool.give(scratch);
           pool.give(acc);
         });
-    pool.give(packed);
+  }
+
+  /**
+   * {@code C^T = alpha * A B + C^T}: for few rows of A, which are cheaper to pack than C's rows.
+   */
+  void addTransposed(Left a, Panels b, float alpha, CpuTensor c) {
+    int m = a.m();
+    int n = b.n();
+    CpuTensor product = new CpuTensor(pool, pool.take((long) m * n), m, n);
+    multiply(a, b, alpha, 0, product);
+    CpuRows.parallel(
+        workers,
+        n,
+        m,
+        j -> {
+          int at = c.row(j);
+          for (int i = 0; i < m; i++) {
+            c.data[at + i] += product.data[i * n + j];
+          }
+        });
+    product.close();
   }
 
   /** Tasks on this thread alone where waking another one takes longer than the work. */
@@ -86,33 +174,36 @@ final class Gemm {
    * codes' values are summed, then the block's scale is applied once.
    */
   void multiplyBlocks(Left a, BlockMatrix w, float alpha, float beta, CpuTensor c) {
-    int k = w.columns();
+    Packed packed = pack(a, w.columns());
+    multiplyBlocks(packed, w, alpha, beta, c);
+    release(packed);
+  }
+
+  void multiplyBlocks(Packed a, BlockMatrix w, float alpha, float beta, CpuTensor c) {
     int m = a.m();
     if (m == 0) {
       return;
     }
-    float[] packed = pool.take((long) m * k);
-    packLeft(a, k, packed);
-    int panels = (w.rows() + W - 1) / W;
-    int block = rowBlock(m, panels);
-    int blocks = (m + block - 1) / block;
+    Tasks tasks = tasks(m, (w.rows() + W - 1) / W);
     workers.run(
-        panels * blocks,
+        tasks.count(),
         task -> {
-          int p = task / blocks;
-          int from = task % blocks * block;
-          int rows = Math.min(block, m - from);
+          int from = tasks.row(task);
+          int rows = tasks.rows(task);
+          int first = tasks.panel(task);
+          int panels = tasks.panels(task);
           float[] codes = pool.take(64L * W);
-          float[] acc = pool.take((long) rows * W);
+          float[] acc = pool.take((long) panels * rows * W);
           float[] scales = pool.take(W);
-          java.util.Arrays.fill(acc, 0, rows * W, 0f);
-          addBlocks(packed, m, from, rows, w, p, codes, scales, acc);
-          writeOut(acc, rows, alpha, beta, c, from, p * W);
+          java.util.Arrays.fill(acc, 0, panels * rows * W, 0f);
+          addBlocks(a.data, m, from, rows, w, first, panels, codes, scales, acc);
+          for (int p = 0; p < panels; p++) {
+            writeOut(acc, p * rows, rows, alpha, beta, c, from, (first + p) * W);
+          }
           pool.give(codes);
           pool.give(acc);
           pool.give(scales);
         });
-    pool.give(packed);
   }
 
   /** Adds rows {@code [from, from + rows)} of packed A times panel p to {@code acc [rows][32]}. */
@@ -137,18 +228,21 @@ final class Gemm {
       int from,
       int rows,
       BlockMatrix w,
-      int p,
+      int first,
+      int panels,
       float[] codes,
       float[] scales,
       float[] acc) {
     int k = w.columns();
     for (int k0 = 0; k0 < k; k0 += 64) {
-      w.codes(p, k0 / 64, codes, scales);
-      for (int i = 0; i < rows; ) {
-        int h = Tile.height(m - from - i);
-        Tile.multiplyScaled(
-            h, 64, packed, (from + i) * k + k0 * h, codes, 0, scales, 0, acc, i * W);
-        i += h;
+      for (int p = 0; p < panels; p++) {
+        w.codes(first + p, k0 / 64, codes, scales);
+        for (int i = 0; i < rows; ) {
+          int h = Tile.height(m - from - i);
+          int to = (p * rows + i) * W;
+          Tile.multiplyScaled(h, 64, packed, (from + i) * k + k0 * h, codes, 0, scales, 0, acc, to);
+          i += h;
+        }
       }
     }
   }
@@ -170,7 +264,7 @@ final class Gemm {
           float[] acc = pool.take((long) m * W);
           java.util.Arrays.fill(acc, 0, m * W, 0f);
           if (w instanceof BlockMatrix b) {
-            addBlocks(packed, m, 0, m, b, p, scratch, scales, acc);
+            addBlocks(packed, m, 0, m, b, p, 1, scratch, scales, acc);
           } else {
             addPanel(packed, m, 0, m, dense, p, scratch, acc);
           }
@@ -272,7 +366,7 @@ final class Gemm {
         p -> {
           float[] acc = pool.take((long) height * W);
           addFew(packed, height, w, p, acc);
-          writeOut(acc, x.rows, alpha, beta, c, 0, p * W);
+          writeOut(acc, 0, x.rows, alpha, beta, c, 0, p * W);
           pool.give(acc);
         });
     pool.give(packed);
@@ -321,7 +415,7 @@ final class Gemm {
 
   /** Rows of C a task computes: all, or fewer where there are too few panels for the threads. */
   private int rowBlock(int m, int panels) {
-    int wanted = 4 * workers.size();
+    int wanted = TASKS * workers.size();
     if (panels >= wanted || m <= 64) {
       return m <= 512 ? m : 512;
     }
@@ -331,13 +425,22 @@ final class Gemm {
   }
 
   private static void writeOut(
-      float[] acc, int rows, float alpha, float beta, CpuTensor c, int row, int column) {
+      float[] acc,
+      int accRow,
+      int rows,
+      float alpha,
+      float beta,
+      CpuTensor c,
+      int row,
+      int column) {
     int width = Math.min(W, c.columns - column);
     for (int i = 0; i < rows; i++) {
       int at = c.row(row + i) + column;
-      int from = i * W;
+      int from = (accRow + i) * W;
       float[] out = c.data;
-      if (beta == 0) {
+      if (beta == 0 && alpha == 1) {
+        System.arraycopy(acc, from, out, at, width);
+      } else if (beta == 0) {
         for (int j = 0; j < width; j++) {
           out[at + j] = alpha * acc[from + j];
         }

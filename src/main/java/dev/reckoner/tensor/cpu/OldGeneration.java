@@ -11,7 +11,7 @@ import java.util.List;
  * collection costs little here, because weights are a few large arrays.
  */
 final class OldGeneration {
-  private static final long MOST = 96L << 20;
+  private static final long MOST = 64L << 20;
 
   private final List<MemoryPoolMXBean> pools =
       ManagementFactory.getMemoryPoolMXBeans().stream()

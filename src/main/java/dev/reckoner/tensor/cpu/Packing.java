@@ -1,8 +1,12 @@
 package dev.reckoner.tensor.cpu;
 
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
 /** The operand layouts {@link Tile} reads. */
 final class Packing {
   private static final int W = Tile.WIDTH;
+  private static final VectorSpecies<Float> EIGHT = FloatVector.SPECIES_256;
 
   private Packing() {}
 
@@ -20,7 +24,11 @@ final class Packing {
 
   private static void packTile(
       float[] a, int off, int rs, int cs, int h, int k, float[] to, int toOff) {
-    if (rs == 1) {
+    if (rs == 1 && h == 8) {
+      for (int p = 0; p < k; p++) {
+        FloatVector.fromArray(EIGHT, a, off + p * cs).intoArray(to, toOff + p * 8);
+      }
+    } else if (rs == 1) {
       for (int p = 0; p < k; p++) {
         int from = off + p * cs;
         int at = toOff + p * h;
