@@ -10,15 +10,25 @@ final class GracefulStop implements AutoCloseable {
 
   private final CountDownLatch closed = new CountDownLatch(1);
   private final Thread hook;
+  private final Runnable onRequest;
   private volatile boolean requested;
 
   GracefulStop() {
+    this(() -> {});
+  }
+
+  /**
+   * @param onRequest run when the process is asked to end
+   */
+  GracefulStop(Runnable onRequest) {
+    this.onRequest = onRequest;
     hook = Thread.ofPlatform().name("reckoner-stop").unstarted(this::stop);
     Runtime.getRuntime().addShutdownHook(hook);
   }
 
   private void stop() {
     requested = true;
+    onRequest.run();
     try {
       closed.await();
     } catch (InterruptedException e) {

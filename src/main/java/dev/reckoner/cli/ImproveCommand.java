@@ -112,7 +112,7 @@ public final class ImproveCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() throws IOException, InterruptedException {
+  public Integer call() throws IOException {
     if (!simulate) {
       throw new ParameterException(
           spec.commandLine(), "name --simulate; `reckoner train` starts a run on real decisions");
@@ -129,7 +129,9 @@ public final class ImproveCommand implements Callable<Integer> {
     }
     SimulationReport report;
     long begin = System.nanoTime();
-    try (EmbeddedServices services =
+    // Whatever ends the process, Postgres ends with it.
+    try (GracefulStop stop = new GracefulStop(Thread.currentThread()::interrupt);
+        EmbeddedServices services =
             EmbeddedServices.start(
                 work.toAbsolutePath(),
                 "reckoner improve",
@@ -144,6 +146,9 @@ public final class ImproveCommand implements Callable<Integer> {
                 settings,
                 line -> say(begin, line))) {
       report = simulation.run();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new UserException("interrupted; there is no report", e);
     }
     report.write(out);
     System.out.print(report.text());

@@ -368,10 +368,15 @@ public final class Simulation implements AutoCloseable {
   }
 
   /** A run of the service on everything that is decided, worked on here. */
-  private TrainingRun train(String kind, int added, int corrections, int slips, long begin) {
+  private TrainingRun train(String kind, int added, int corrections, int slips, long begin)
+      throws InterruptedException {
     progress.accept("training run: " + kind);
     TrainingRun queued = runs.queue("{}", true, "simulation");
-    loop.execute(runs.claim("simulation").orElseThrow(), () -> false);
+    loop.execute(
+        runs.claim("simulation").orElseThrow(), () -> Thread.currentThread().isInterrupted());
+    if (Thread.interrupted()) {
+      throw new InterruptedException();
+    }
     TrainingRun run = runs.find(queued.id()).orElseThrow();
     Optional<RegisteredAdapter> made = Optional.ofNullable(run.adapterId()).flatMap(registry::find);
     if (run.status() == Status.PROMOTED) {
