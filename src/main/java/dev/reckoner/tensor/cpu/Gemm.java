@@ -1,6 +1,7 @@
 package dev.reckoner.tensor.cpu;
 
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 
 /** Multi-threaded matrix products. Threads share out the elements of C, never a sum. */
 final class Gemm {
@@ -249,7 +250,19 @@ final class Gemm {
 
   /** {@code y[t, j] = x[t] . W[wanted[j]]}: only the panels that hold a wanted row. */
   void multiplyRows(CpuMatrix w, int[] wanted, CpuTensor x, CpuTensor y) {
-    int[] panels = java.util.Arrays.stream(wanted).map(r -> r / W).distinct().toArray();
+    int[] starts = new int[(w.rows() + W - 1) / W + 1];
+    for (int row : wanted) {
+      starts[row / W + 1]++;
+    }
+    int[] panels = IntStream.range(0, starts.length - 1).filter(p -> starts[p + 1] > 0).toArray();
+    for (int p = 0; p + 1 < starts.length; p++) {
+      starts[p + 1] += starts[p];
+    }
+    int[] byPanel = new int[wanted.length]; // places in wanted
+    int[] next = starts.clone();
+    for (int j = 0; j < wanted.length; j++) {
+      byPanel[next[wanted[j] / W]++] = j;
+    }
     int m = x.rows;
     int k = w.columns();
     float[] packed = pool.take((long) m * k);
@@ -268,11 +281,10 @@ final class Gemm {
           } else {
             addPanel(packed, m, 0, m, dense, p, scratch, acc);
           }
-          for (int j = 0; j < wanted.length; j++) {
-            if (wanted[j] / W == p) {
-              for (int i = 0; i < m; i++) {
-                y.data[y.row(i) + j] = acc[i * W + wanted[j] % W];
-              }
+          for (int at = starts[p]; at < starts[p + 1]; at++) {
+            int j = byPanel[at];
+            for (int i = 0; i < m; i++) {
+              y.data[y.row(i) + j] = acc[i * W + wanted[j] % W];
             }
           }
           pool.give(scratch);
