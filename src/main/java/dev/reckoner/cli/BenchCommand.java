@@ -115,7 +115,7 @@ public final class BenchCommand implements Callable<Integer> {
       paramLabel = "NAME",
       description =
           "For inference: take turns with llama.cpp on the same shape (Q4_0, Q8_0 embedding); run"
-              + " npm ci in evaluation/peers once.")
+              + " npm install in evaluation/peers once.")
   private String peer;
 
   @Option(

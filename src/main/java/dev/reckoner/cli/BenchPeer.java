@@ -35,7 +35,8 @@ final class BenchPeer implements AutoCloseable {
   BenchPeer(Path scripts, Path weights, int threads) {
     if (!Files.isDirectory(scripts.resolve("node_modules"))) {
       throw new UserException(
-          "the peer is not installed: run \"npm ci\" in %s (Node 20 or newer)".formatted(scripts));
+          "the peer is not installed: run \"npm install\" in %s (Node 20 or newer)"
+              .formatted(scripts));
     }
     try {
       process =
