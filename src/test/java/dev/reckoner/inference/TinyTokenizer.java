@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 
 /**
  * A tokenizer of Gemma's kind, small enough to read: byte fallback, ASCII, single digits, and the
@@ -52,6 +53,15 @@ public final class TinyTokenizer {
    * @return the size of the vocabulary
    */
   public static int write(Path dir) throws IOException {
+    return write(dir, 0);
+  }
+
+  /**
+   * The same, filled up with made-up words as a large vocabulary has them.
+   *
+   * @param size of the vocabulary, if that is more than it has anyway
+   */
+  public static int write(Path dir, int size) throws IOException {
     ObjectMapper json = new ObjectMapper();
     ObjectNode root = json.createObjectNode();
     root.put("version", "1.0").putNull("truncation").putNull("padding");
@@ -87,6 +97,19 @@ public final class TinyTokenizer {
         if (vocabulary.putIfAbsent(merged, vocabulary.size()) == null) {
           merges.addArray().add(left).add(word.substring(end - 1, end));
         }
+      }
+    }
+    SplittableRandom random = new SplittableRandom(7);
+    while (vocabulary.size() < size) {
+      String word = random.nextInt(3) == 0 ? "" : "\u2581";
+      for (int letters = 2 + random.nextInt(7);
+          letters > 0 && vocabulary.size() < size;
+          letters--) {
+        String letter = String.valueOf((char) ('a' + random.nextInt(26)));
+        if (!word.isEmpty() && vocabulary.putIfAbsent(word + letter, vocabulary.size()) == null) {
+          merges.addArray().add(word).add(letter);
+        }
+        word += letter;
       }
     }
     root.putObject("normalizer")
