@@ -241,25 +241,8 @@ final class LayerPass implements AutoCloseable {
     }
     inputGradient(w.qkv(), qkvLora, dQkv, behind(wideH, qkvLora), dh);
     backend.rmsNormGradient(dh, x, w.inputNorm(), rstdInput, 1, dx, gradients.inputNorm());
-    close(
-        rstdInput,
-        qkv,
-        q,
-        k,
-        rstdQk,
-        attended,
-        logSumExp,
-        attentionOut,
-        rstdPostAttention,
-        middle,
-        rstdPreFeedForward,
-        h2,
-        gateUp,
-        activated,
-        downOut,
-        rstdPostFeedForward,
-        wideBranch,
-        wideMiddle);
+    forgetAllButInputs();
+    close(wideBranch, wideMiddle);
   }
 
   /** What {@link #backward} left, {@link Backend#beside}. */
@@ -384,9 +367,14 @@ final class LayerPass implements AutoCloseable {
 
   /** Gives back everything but the input; {@link #forward} makes it again. */
   void forget() {
+    forgetAllButInputs();
+    close(h);
+  }
+
+  /** All but x and h, which the gradient of q, k and v's A reads late. */
+  private void forgetAllButInputs() {
     close(
         rstdInput,
-        h,
         qkv,
         q,
         k,

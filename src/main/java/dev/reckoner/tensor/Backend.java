@@ -109,6 +109,11 @@ public interface Backend extends AutoCloseable {
   default void linear(Matrix w, LowRank adapter, Tensor x, Tensor u, Tensor y) {
     linear(adapter.a(), x, 1, 0, u);
     linear(w, x, 1, 0, y);
+    addLowRank(adapter, u, y);
+  }
+
+  /** {@code y += scale * u B^T}, u being all ranks of an adapter. */
+  default void addLowRank(LowRank adapter, Tensor u, Tensor y) {
     for (LowRank.Part part : adapter.parts()) {
       linear(
           part.b(),

@@ -380,14 +380,7 @@ public final class CpuBackend implements Backend {
       case CpuMatrix m -> gemm.multiply(packed, 0, m.forward(), 1, 0, cpu(y));
     }
     gemm.release(packed);
-    for (LowRank.Part part : adapter.parts()) {
-      linear(
-          part.b(),
-          u.columns(part.fromRank(), part.toRank()),
-          adapter.scale(),
-          1,
-          y.columns(part.fromColumn(), part.toColumn()));
-    }
+    addLowRank(adapter, u, y);
   }
 
   /** Packs dy once for all products. */

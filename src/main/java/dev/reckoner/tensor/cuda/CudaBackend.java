@@ -649,14 +649,7 @@ public final class CudaBackend implements Backend {
       long extended = borrowExtended(m, adapter);
       cublas.xWt(extended, m.columns(), in, 1, 0, join(out, ranks));
       device.free(extended);
-      for (LowRank.Part part : adapter.parts()) {
-        linear(
-            part.b(),
-            u.columns(part.fromRank(), part.toRank()),
-            adapter.scale(),
-            1,
-            y.columns(part.fromColumn(), part.toColumn()));
-      }
+      addLowRank(adapter, u, y);
     } else {
       Backend.super.linear(w, adapter, x, u, y);
     }
