@@ -19,7 +19,7 @@ import java.util.regex.Pattern;
 final class BenchStart {
 
   /** The launcher's path, which it tells. */
-  static final String LAUNCHER = "reckoner.launcher";
+  static final String LAUNCHER = "launcher";
 
   private static final String EVENTS = "packs/finance/samples.jsonl";
 

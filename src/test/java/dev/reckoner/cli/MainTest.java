@@ -2,11 +2,15 @@ package dev.reckoner.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
@@ -31,6 +35,22 @@ class MainTest {
           .startsWith("Usage: reckoner " + command.getKey());
     }
     assertThat(main.getSubcommands()).containsKeys("demo", "start", "analyze", "doctor");
+  }
+
+  /** One that no mapping knows stops the service. */
+  @Test
+  void theLauncherPassesKnownSettings() throws IOException {
+    String launcher = Files.readString(Path.of("reckoner"));
+    String service = launcher.substring(launcher.lastIndexOf("exec "));
+    List<String> passed =
+        Pattern.compile("-D(reckoner\\.[a-z.-]+)=")
+            .matcher(service)
+            .results()
+            .map(m -> m.group(1))
+            .toList();
+    assertThat(passed).isNotEmpty();
+    String known = Files.readString(Path.of("README.md"));
+    assertThat(passed).allSatisfy(name -> assertThat(known).contains("| `" + name + "` |"));
   }
 
   @Test
