@@ -7,6 +7,10 @@ function listen() {
       document.querySelectorAll(`[data-count="${name}"]`).forEach((el) => {
         el.textContent = value;
       });
+      // The page was written with the counts of a moment ago: what there was nothing for may be wanted now.
+      document.querySelectorAll(`[data-while="${name}"]`).forEach((el) => {
+        el.hidden = value === 0;
+      });
     }
   });
   addEventListener('pagehide', () => source.close());

@@ -166,6 +166,17 @@ class ReviewPageTest {
   }
 
   @Test
+  void workThatArrivesWhileTheEmptyQueueIsOpenCanBeBegunAtOnce() {
+    Page page = signedIn("rita");
+    Locator start = page.locator("a[href='/next']");
+    assertThat(start).isHidden();
+    fixture.add("Late", ReviewFixture.TARGET, ReviewFixture.RIGHT, 0.5);
+    assertThat(start).isVisible();
+    page.keyboard().press("n");
+    assertThat(page.locator("chain-review h1")).hasText("Late");
+  }
+
+  @Test
   void aChainWithAFailedStepIsApprovedOnlyOnPurpose() {
     UUID id = fixture.add("Revenue", ReviewFixture.TARGET, ReviewFixture.WRONG, 0.1);
     Page page = open(id);
