@@ -12,6 +12,7 @@ import dev.reckoner.tensor.Nf4Tensor;
 import dev.reckoner.tensor.Precision;
 import dev.reckoner.tensor.Tensor;
 import dev.reckoner.tensor.WeightSource;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -366,7 +367,7 @@ public final class CpuBackend implements Backend {
     return Panels.strided(t.data, t.offset, t.stride, 1, t.rows, t.columns);
   }
 
-  /** Packs x once for both products. */
+  /** Packs x once for both products, and adds the adapter's while y is in the cache. */
   @Override
   public void linear(Matrix w, LowRank adapter, Tensor x, Tensor u, Tensor y) {
     if (x.rows() <= SmallBatchKernel.ROWS || !(adapter.a() instanceof PackedMatrix a)) {
@@ -375,15 +376,30 @@ public final class CpuBackend implements Backend {
     }
     Gemm.Packed packed = gemm.pack(Gemm.Left.of(cpu(x)), x.columns());
     gemm.multiply(packed, 0, a.forward(), 1, 0, cpu(u));
+    boolean whole = adapter.parts().stream().allMatch(part -> part.fromColumn() % W == 0);
+    List<Gemm.Addend> addends = whole ? addends(adapter, u) : List.of();
     switch (cpu(w)) {
-      case BlockMatrix m -> gemm.multiplyBlocks(packed, m, 1, 0, cpu(y));
-      case CpuMatrix m -> gemm.multiply(packed, 0, m.forward(), 1, 0, cpu(y));
+      case BlockMatrix m -> gemm.multiplyBlocks(packed, m, 1, 0, cpu(y), addends);
+      case CpuMatrix m -> gemm.multiply(packed, 0, m.forward(), 1, 0, cpu(y), addends);
     }
     gemm.release(packed);
-    addLowRank(adapter, u, y);
+    addends.forEach(addend -> gemm.release(addend.u()));
+    if (!whole) {
+      addLowRank(adapter, u, y);
+    }
   }
 
-  /** Packs dy once for all products. */
+  private List<Gemm.Addend> addends(LowRank adapter, Tensor u) {
+    List<Gemm.Addend> addends = new ArrayList<>();
+    for (LowRank.Part part : adapter.parts()) {
+      Gemm.Left ranks = Gemm.Left.of(cpu(u.columns(part.fromRank(), part.toRank())));
+      Panels b = cpu(part.b()).forward();
+      addends.add(new Gemm.Addend(gemm.pack(ranks, b.k()), b, adapter.scale(), part.fromColumn()));
+    }
+    return addends;
+  }
+
+  /** Packs dy once for all products, and adds the adapter's while dx is in the cache. */
   @Override
   public void linearInputGradient(Matrix w, LowRank adapter, Tensor dy, Tensor du, Tensor dx) {
     Gemm.Packed packed = gemm.pack(Gemm.Left.of(cpu(dy)), dy.columns());
@@ -392,9 +408,11 @@ public final class CpuBackend implements Backend {
       Panels b = cpu(part.b()).backward();
       gemm.multiply(packed, part.fromColumn(), b, adapter.scale(), 0, ranks);
     }
-    gemm.multiply(packed, 0, cpu(w).backward(), 1, 0, cpu(dx));
+    Gemm.Packed ranks = gemm.pack(Gemm.Left.of(cpu(du)), du.columns());
+    List<Gemm.Addend> addend = List.of(new Gemm.Addend(ranks, cpu(adapter.a()).backward(), 1, 0));
+    gemm.multiply(packed, 0, cpu(w).backward(), 1, 0, cpu(dx), addend);
     gemm.release(packed);
-    linearInputGradient(adapter.a(), du, 1, 1, dx);
+    gemm.release(ranks);
   }
 
   @Override
@@ -565,7 +583,12 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp) {
-    feedForward.backward(cpu(dOut), cpu(gateUp), cpu(dGateUp));
+    feedForward.backward(cpu(dOut), cpu(gateUp), cpu(dGateUp), null);
+  }
+
+  @Override
+  public void gegluGradient(Tensor dOut, Tensor gateUp, Tensor dGateUp, Tensor activated) {
+    feedForward.backward(cpu(dOut), cpu(gateUp), cpu(dGateUp), cpu(activated));
   }
 
   @Override

@@ -42,8 +42,12 @@ final class FeedForward {
         });
   }
 
-  /** With s = sigmoid(2u): {@code gelu' = s + x s (1 - s) 2u'}. */
-  void backward(CpuTensor dOut, CpuTensor gateUp, CpuTensor dGateUp) {
+  /**
+   * With s = sigmoid(2u): {@code gelu' = s + x s (1 - s) 2u'}.
+   *
+   * @param activated where to put what {@link #forward} gave, bit for bit; or null
+   */
+  void backward(CpuTensor dOut, CpuTensor gateUp, CpuTensor dGateUp, CpuTensor activated) {
     int n = dOut.columns;
     int l = VectorMath.L;
     CpuRows.parallel(
@@ -62,7 +66,11 @@ final class FeedForward {
             FloatVector dy = FloatVector.fromArray(VectorMath.S, dOut.data, d + i);
             FloatVector x2 = x.mul(x).mul(B);
             FloatVector u2 = x2.add(1f).mul(x).mul(A);
-            FloatVector s = one.div(VectorMath.exp(u2.neg()).add(1f));
+            FloatVector e1 = VectorMath.exp(u2.neg()).add(1f);
+            FloatVector s = one.div(e1);
+            if (activated != null) {
+              x.div(e1).mul(up).intoArray(activated.data, activated.row(t) + i);
+            }
             FloatVector slope = x2.mul(3f).add(1f).mul(A);
             FloatVector gelu = x.mul(s);
             FloatVector dGelu = gelu.mul(one.sub(s)).mul(slope).add(s);
@@ -73,7 +81,11 @@ final class FeedForward {
             float x = gateUp.data[g + i];
             float dy = dOut.data[d + i];
             float x2 = x * x * B;
-            float s = 1f / (VectorMath.exp(-((x2 + 1f) * x * A)) + 1f);
+            float e1 = VectorMath.exp(-((x2 + 1f) * x * A)) + 1f;
+            float s = 1f / e1;
+            if (activated != null) {
+              activated.data[activated.row(t) + i] = x / e1 * gateUp.data[g + n + i];
+            }
             float gelu = x * s;
             float dGelu = gelu * (1f - s) * ((x2 * 3f + 1f) * A) + s;
             dGateUp.data[o + i] = dy * gateUp.data[g + n + i] * dGelu;

@@ -1,7 +1,10 @@
 package dev.reckoner.tensor.cpu;
 
+import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
 
 /** Multi-threaded matrix products. Threads share out the elements of C, never a sum. */
 final class Gemm {
@@ -9,6 +12,8 @@ final class Gemm {
   static final int KC = 128;
 
   private static final int W = Tile.WIDTH;
+  private static final VectorSpecies<Float> S = VectorMath.S;
+  private static final int L = VectorMath.L;
 
   /** Panels of B that share a slice of A. */
   private static final int GROUP = 4;
@@ -98,8 +103,26 @@ final class Gemm {
     release(packed);
   }
 
+  /**
+   * What an adapter adds to some columns of C: {@code scale * U B}. It is added while the product
+   * is in the cache, for C itself is too large to be read and written once more.
+   *
+   * @param from first column of C, a multiple of 32; as many as B has
+   */
+  record Addend(Packed u, Panels b, float scale, int from) {
+    boolean covers(int column) {
+      return column >= from && column < from + b.n();
+    }
+  }
+
   /** The same of A's columns from {@code column} on, as many as B has rows. */
   void multiply(Packed a, int column, Panels b, float alpha, float beta, CpuTensor c) {
+    multiply(a, column, b, alpha, beta, c, List.of());
+  }
+
+  /** The same, and what {@code addends} add. */
+  void multiply(
+      Packed a, int column, Panels b, float alpha, float beta, CpuTensor c, List<Addend> addends) {
     int k = b.k();
     int m = a.m();
     if (m == 0 || b.n() == 0) {
@@ -131,7 +154,7 @@ final class Gemm {
             }
           }
           for (int p = 0; p < panels; p++) {
-            writeOut(acc, p * rows, rows, alpha, beta, c, from, (first + p) * W);
+            writeOut(acc, p * rows, rows, alpha, beta, c, from, (first + p) * W, addends);
           }
           pool.give(scratch);
           pool.give(acc);
@@ -181,6 +204,12 @@ final class Gemm {
   }
 
   void multiplyBlocks(Packed a, BlockMatrix w, float alpha, float beta, CpuTensor c) {
+    multiplyBlocks(a, w, alpha, beta, c, List.of());
+  }
+
+  /** The same, and what {@code addends} add. */
+  void multiplyBlocks(
+      Packed a, BlockMatrix w, float alpha, float beta, CpuTensor c, List<Addend> addends) {
     int m = a.m();
     if (m == 0) {
       return;
@@ -199,7 +228,7 @@ final class Gemm {
           java.util.Arrays.fill(acc, 0, panels * rows * W, 0f);
           addBlocks(a.data, m, from, rows, w, first, panels, codes, scales, acc);
           for (int p = 0; p < panels; p++) {
-            writeOut(acc, p * rows, rows, alpha, beta, c, from, (first + p) * W);
+            writeOut(acc, p * rows, rows, alpha, beta, c, from, (first + p) * W, addends);
           }
           pool.give(codes);
           pool.give(acc);
@@ -436,6 +465,31 @@ final class Gemm {
     return Math.clamp((rows + 63) / 64 * 64, 64, 512);
   }
 
+  private void writeOut(
+      float[] acc,
+      int accRow,
+      int rows,
+      float alpha,
+      float beta,
+      CpuTensor c,
+      int row,
+      int column,
+      List<Addend> addends) {
+    writeOut(acc, accRow, rows, alpha, beta, c, row, column);
+    for (Addend addend : addends) {
+      if (addend.covers(column)) {
+        Packed u = addend.u;
+        float[] scratch = pool.take((long) KC * W);
+        float[] more = pool.take((long) rows * W);
+        java.util.Arrays.fill(more, 0, rows * W, 0f);
+        addPanel(u.data, u.m, row, rows, addend.b, (column - addend.from) / W, scratch, more);
+        writeOut(more, 0, rows, addend.scale, 1, c, row, column);
+        pool.give(scratch);
+        pool.give(more);
+      }
+    }
+  }
+
   private static void writeOut(
       float[] acc,
       int accRow,
@@ -446,18 +500,33 @@ final class Gemm {
       int row,
       int column) {
     int width = Math.min(W, c.columns - column);
+    float[] out = c.data;
     for (int i = 0; i < rows; i++) {
       int at = c.row(row + i) + column;
       int from = (accRow + i) * W;
-      float[] out = c.data;
+      int j = 0;
       if (beta == 0 && alpha == 1) {
-        System.arraycopy(acc, from, out, at, width);
+        for (; j + L <= width; j += L) {
+          FloatVector.fromArray(S, acc, from + j).intoArray(out, at + j);
+        }
+        for (; j < width; j++) {
+          out[at + j] = acc[from + j];
+        }
       } else if (beta == 0) {
-        for (int j = 0; j < width; j++) {
+        for (; j + L <= width; j += L) {
+          FloatVector.fromArray(S, acc, from + j).mul(alpha).intoArray(out, at + j);
+        }
+        for (; j < width; j++) {
           out[at + j] = alpha * acc[from + j];
         }
       } else {
-        for (int j = 0; j < width; j++) {
+        for (; j + L <= width; j += L) {
+          FloatVector.fromArray(S, acc, from + j)
+              .mul(alpha)
+              .add(FloatVector.fromArray(S, out, at + j).mul(beta))
+              .intoArray(out, at + j);
+        }
+        for (; j < width; j++) {
           out[at + j] = alpha * acc[from + j] + beta * out[at + j];
         }
       }

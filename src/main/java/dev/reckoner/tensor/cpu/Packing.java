@@ -83,7 +83,17 @@ final class Packing {
   static void packPanel(
       float[] b, int off, int rs, int cs, int k, int n0, int n, float[] to, int toOff) {
     int width = Math.min(W, n - n0);
-    if (cs == 1) {
+    if (cs == 1 && width == W) {
+      for (int p = 0; p < k; p++) {
+        int from = off + p * rs + n0;
+        int at = toOff + p * W;
+        // by vectors: so few elements are copied before arraycopy has begun
+        FloatVector.fromArray(EIGHT, b, from).intoArray(to, at);
+        FloatVector.fromArray(EIGHT, b, from + 8).intoArray(to, at + 8);
+        FloatVector.fromArray(EIGHT, b, from + 16).intoArray(to, at + 16);
+        FloatVector.fromArray(EIGHT, b, from + 24).intoArray(to, at + 24);
+      }
+    } else if (cs == 1) {
       for (int p = 0; p < k; p++) {
         System.arraycopy(b, off + p * rs + n0, to, toOff + p * W, width);
       }

@@ -18,6 +18,7 @@ final class Tile {
 
   private static final VectorSpecies<Float> S = FloatVector.SPECIES_PREFERRED;
   private static final int L = S.length();
+  private static final boolean NARROW = L == 8;
 
   private Tile() {}
 
@@ -28,6 +29,10 @@ final class Tile {
 
   /** {@code C += A B} over {@code k} steps. */
   static void multiply(int height, int k, float[] a, int ao, float[] b, int bo, float[] c, int co) {
+    if (NARROW) {
+      NarrowTile.multiply(height, k, a, ao, b, bo, c, co);
+      return;
+    }
     switch (height) {
       case 8 -> multiply8(k, a, ao, b, bo, c, co);
       case 4 -> multiply4(k, a, ao, b, bo, c, co);
@@ -51,6 +56,10 @@ final class Tile {
       int so,
       float[] c,
       int co) {
+    if (NARROW) {
+      NarrowTile.multiplyScaled(height, k, a, ao, b, bo, scale, so, c, co);
+      return;
+    }
     switch (height) {
       case 8 -> multiplyScaled8(k, a, ao, b, bo, scale, so, c, co);
       case 4 -> multiplyScaled4(k, a, ao, b, bo, scale, so, c, co);
