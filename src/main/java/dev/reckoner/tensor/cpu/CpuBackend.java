@@ -22,8 +22,8 @@ public final class CpuBackend implements Backend {
   private static final System.Logger LOG = System.getLogger(CpuBackend.class.getName());
   private static final int W = Tile.WIDTH;
 
-  /** Lanes of the vectors that weights are unpacked in. */
-  private static final int WANTED = 16;
+  /** Fewest lanes of the vectors that weights are unpacked in; more are used where there are. */
+  private static final int WANTED = 8;
 
   /** Bytes of weights from which garbage is looked after. */
   private static final long LARGE = 256L << 20;
@@ -81,7 +81,7 @@ public final class CpuBackend implements Backend {
   }
 
   private static String narrowVectors() {
-    return "Java's vectors have only %d bits here, the kernels are written for %d: several times slower; use a processor with AVX-512 or a GPU"
+    return "Java's vectors have only %d bits here, the kernels are written for %d or more: several times slower; use a processor with AVX2 or AVX-512, or a GPU"
         .formatted(VectorMath.L * Float.SIZE, WANTED * Float.SIZE);
   }
 
@@ -336,7 +336,7 @@ public final class CpuBackend implements Backend {
   @Override
   public void linear(Matrix w, Tensor x, float alpha, float beta, Tensor y) {
     Gemm.Left left = Gemm.Left.of(cpu(x));
-    if (x.rows() == 1 && w.precision() != Precision.FP32 && DecodeKernel.supported()) {
+    if (x.rows() == 1 && w.precision() != Precision.FP32 && Gemm.decodes()) {
       gemm.decode(cpu(w), cpu(x), alpha, beta, cpu(y));
       return;
     }

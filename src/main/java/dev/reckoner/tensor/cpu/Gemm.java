@@ -323,6 +323,11 @@ final class Gemm {
     pool.give(packed);
   }
 
+  /** Whether this machine has kernels for {@link #decode}. */
+  static boolean decodes() {
+    return DecodeKernel.supported() || DecodeKernel256.supported();
+  }
+
   /** {@code y = alpha * W x + beta * y} for one row x. */
   void decode(CpuMatrix w, CpuTensor x, float alpha, float beta, CpuTensor y) {
     int panels = (w.rows() + W - 1) / W;
@@ -339,9 +344,7 @@ final class Gemm {
           switch (w) {
             case Nf4Matrix m -> decode(m, p, q, x, out);
             case Int8Matrix m -> decode(m, p, q, x, out);
-            case Bf16Matrix m ->
-                DecodeKernel.bf16(
-                    m.data(), m.base(p), m.base(q), m.columns(), x.data, x.offset, out);
+            case Bf16Matrix m -> decode(m, p, q, x, out);
             case PackedMatrix _ -> throw new IllegalArgumentException("fp32 needs no unpacking");
           }
           for (int r = 0; r <= q - p; r++) {
@@ -359,7 +362,9 @@ final class Gemm {
   private static void decode(Nf4Matrix m, int p, int q, CpuTensor x, float[] out) {
     int[] w = m.data();
     int blocks = m.blocksPerPanel();
-    if (q == p + 3) {
+    if (DecodeKernel256.supported()) {
+      DecodeKernel256.nf4(w, m.base(p, 0), q - p + 1, blocks, x.data, x.offset, out, 0);
+    } else if (q == p + 3) {
       DecodeKernel.nf4Panels4(
           w,
           m.base(p, 0),
@@ -379,7 +384,9 @@ final class Gemm {
   private static void decode(Int8Matrix m, int p, int q, CpuTensor x, float[] out) {
     int[] w = m.data();
     int blocks = m.blocksPerPanel();
-    if (q == p + 3) {
+    if (DecodeKernel256.supported()) {
+      DecodeKernel256.int8(w, m.base(p, 0), q - p + 1, blocks, x.data, x.offset, out, 0);
+    } else if (q == p + 3) {
       DecodeKernel.int8Panels4(
           w,
           m.base(p, 0),
@@ -393,6 +400,14 @@ final class Gemm {
           0);
     } else {
       DecodeKernel.int8Panels2(w, m.base(p, 0), m.base(q, 0), blocks, x.data, x.offset, out, 0);
+    }
+  }
+
+  private static void decode(Bf16Matrix m, int p, int q, CpuTensor x, float[] out) {
+    if (DecodeKernel256.supported()) {
+      DecodeKernel256.bf16(m.data(), m.base(p), m.base(q), m.columns(), x.data, x.offset, out);
+    } else {
+      DecodeKernel.bf16(m.data(), m.base(p), m.base(q), m.columns(), x.data, x.offset, out);
     }
   }
 

@@ -68,6 +68,10 @@ final class Int8Matrix implements BlockMatrix {
   @Override
   public void codes(int panel, int block, float[] codes, float[] scales) {
     int base = base(panel, block);
+    if (!DecodeKernel.supported() && Unpack.supported()) {
+      Unpack.int8(data, base, codes, scales);
+      return;
+    }
     for (int j = 0; j < W; j++) {
       scales[j] = Float.intBitsToFloat(data[base + j]);
     }
@@ -110,6 +114,16 @@ final class Int8Matrix implements BlockMatrix {
       @Override
       public float[] panel(int p, int k0, int kc, float[] scratch) {
         int chunk = W + p * W % BLOCK / 4 * W;
+        if (Unpack.supported()) {
+          for (int k = 0; k < kc; ) {
+            int j = (k0 + k) % W;
+            int count = Math.min(W - j, kc - k);
+            int base = base((k0 + k) / W, p * W / BLOCK);
+            Unpack.int8Rows(data, base + j, base + chunk + j, count, scratch, k * W);
+            k += count;
+          }
+          return scratch;
+        }
         for (int k = 0; k < kc; k++) {
           int j = (k0 + k) % W;
           int base = base((k0 + k) / W, p * W / BLOCK);

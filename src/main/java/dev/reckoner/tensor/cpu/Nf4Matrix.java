@@ -84,6 +84,10 @@ final class Nf4Matrix implements BlockMatrix {
   @Override
   public void codes(int p, int block, float[] codes, float[] scales) {
     int base = base(p, block);
+    if (!DecodeKernel.supported() && Unpack.supported()) {
+      Unpack.nf4(data, base, codes, scales);
+      return;
+    }
     for (int j = 0; j < W; j++) {
       scales[j] = Float.intBitsToFloat(data[base + j]);
     }
@@ -131,6 +135,16 @@ final class Nf4Matrix implements BlockMatrix {
       @Override
       public float[] panel(int p, int k0, int kc, float[] scratch) {
         int chunk = W + p * W % Nf4.BLOCK / 8 * W;
+        if (Unpack.supported()) {
+          for (int k = 0; k < kc; ) {
+            int j = (k0 + k) % W;
+            int count = Math.min(W - j, kc - k);
+            int base = base((k0 + k) / W, p * W / Nf4.BLOCK);
+            Unpack.nf4Rows(data, base + j, base + chunk + j, count, scratch, k * W);
+            k += count;
+          }
+          return scratch;
+        }
         for (int k = 0; k < kc; k++) {
           int j = (k0 + k) % W;
           int base = base((k0 + k) / W, p * W / Nf4.BLOCK);

@@ -117,11 +117,14 @@ final class WarmUp {
       kernels.add(new Kernel(3, () -> Tile.multiplyScaled(height, K, a, 0, b, 0, scales, 0, c, 0)));
       kernels.add(new Kernel(3, () -> Tile.multiply(height, K, a, 0, b, 0, c, 0)));
     }
+    int[] block = new int[Int8Matrix.BLOCK_INTS];
+    float[] values = new float[Nf4.BLOCK * Tile.WIDTH];
     if (DecodeKernel.supported()) {
-      int[] block = new int[Int8Matrix.BLOCK_INTS];
-      float[] values = new float[Nf4.BLOCK * Tile.WIDTH];
       kernels.add(new Kernel(3, () -> DecodeKernel.unpack(block, 0, values)));
       kernels.add(new Kernel(3, () -> DecodeKernel.unpackInt8(block, 0, values)));
+    } else if (Unpack.supported()) {
+      kernels.add(new Kernel(3, () -> Unpack.nf4(block, 0, values, scales)));
+      kernels.add(new Kernel(3, () -> Unpack.int8(block, 0, values, scales)));
     }
     kernels.addAll(rows());
     return kernels;

@@ -1,0 +1,135 @@
+package dev.reckoner.tensor.cpu;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Quantised weights written to memory as floats, for products of many rows, by 256-bit vectors: a
+ * block's codes with lane = output for {@code y = x W^T}, and its values with lane = input for
+ * {@code dx = dy W}. Written flat, as {@link Tile}. NF4 values are looked up as in {@link
+ * DecodeKernel256}.
+ */
+final class Unpack {
+  private static final VectorSpecies<Float> SF = FloatVector.SPECIES_256;
+  private static final VectorSpecies<Integer> SI = IntVector.SPECIES_256;
+
+  private static final int[] CODE_BITS = DecodeKernel.codeBits();
+
+  /** Shifts that bring each code of a word to the lowest, or to the highest bits. */
+  private static final int[] NIBBLES_DOWN = {0, 4, 8, 12, 16, 20, 24, 28};
+
+  private static final int[] NIBBLES_UP = {28, 24, 20, 16, 12, 8, 4, 0};
+  private static final int[] BYTES_UP = {24, 16, 8, 0, 24, 16, 8, 0};
+
+  private Unpack() {}
+
+  /** Whether this machine's vectors are wide enough. */
+  static boolean supported() {
+    return VectorMath.L >= 8;
+  }
+
+  /** An NF4 block's codes as their values {@code [64][32]}, not scaled, and its scales. */
+  static void nf4(int[] w, int at, float[] codes, float[] scales) {
+    IntVector low = IntVector.fromArray(SI, CODE_BITS, 0);
+    IntVector high = IntVector.fromArray(SI, CODE_BITS, 8);
+    for (int h = 0; h < 32; h += 8) {
+      IntVector.fromArray(SI, w, at + h).reinterpretAsFloats().intoArray(scales, h);
+      int to = h;
+      for (int from = at + 32 + h; from < at + Nf4Matrix.BLOCK_INTS; from += 32) {
+        IntVector w0 = IntVector.fromArray(SI, w, from);
+        for (int n = 0; n < 8; n++) {
+          w0.selectFrom(low)
+              .blend(
+                  w0.selectFrom(high),
+                  w0.lanewise(VectorOperators.LSHL, 28).compare(VectorOperators.LT, 0))
+              .reinterpretAsFloats()
+              .intoArray(codes, to);
+          w0 = w0.lanewise(VectorOperators.LSHR, 4);
+          to += 32;
+        }
+      }
+    }
+  }
+
+  /** The same of an 8-bit block. */
+  static void int8(int[] w, int at, float[] codes, float[] scales) {
+    for (int h = 0; h < 32; h += 8) {
+      IntVector.fromArray(SI, w, at + h).reinterpretAsFloats().intoArray(scales, h);
+    }
+    int to = 0;
+    for (int from = at + 32; from < at + Int8Matrix.BLOCK_INTS; from += 32) {
+      for (int h = 0; h < 32; h += 8) {
+        IntVector w0 = IntVector.fromArray(SI, w, from + h);
+        ((FloatVector)
+                w0.lanewise(VectorOperators.LSHL, 24)
+                    .lanewise(VectorOperators.ASHR, 24)
+                    .convert(VectorOperators.I2F, 0))
+            .intoArray(codes, to + h);
+        ((FloatVector)
+                w0.lanewise(VectorOperators.LSHL, 16)
+                    .lanewise(VectorOperators.ASHR, 24)
+                    .convert(VectorOperators.I2F, 0))
+            .intoArray(codes, to + h + 32);
+        ((FloatVector)
+                w0.lanewise(VectorOperators.LSHL, 8)
+                    .lanewise(VectorOperators.ASHR, 24)
+                    .convert(VectorOperators.I2F, 0))
+            .intoArray(codes, to + h + 64);
+        ((FloatVector) w0.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
+            .intoArray(codes, to + h + 96);
+      }
+      to += 128;
+    }
+  }
+
+  /**
+   * Values {@code [rows][32]} of 32 inputs of an NF4 block, for some of its outputs.
+   *
+   * @param scale where the scale of the first output is
+   * @param words where its first eight codes are
+   */
+  static void nf4Rows(int[] w, int scale, int words, int rows, float[] values, int to) {
+    FloatVector low = IntVector.fromArray(SI, CODE_BITS, 0).reinterpretAsFloats();
+    FloatVector high = IntVector.fromArray(SI, CODE_BITS, 8).reinterpretAsFloats();
+    IntVector down = IntVector.fromArray(SI, NIBBLES_DOWN, 0);
+    IntVector up = IntVector.fromArray(SI, NIBBLES_UP, 0);
+    for (int j = 0; j < rows; j++) {
+      float factor = Float.intBitsToFloat(w[scale + j]);
+      IntVector scaledLow = low.mul(factor).reinterpretAsInts();
+      IntVector scaledHigh = high.mul(factor).reinterpretAsInts();
+      for (int c = 0; c < 4; c++) {
+        IntVector word = IntVector.broadcast(SI, w[words + j + 32 * c]);
+        IntVector code = word.lanewise(VectorOperators.LSHR, down);
+        code.selectFrom(scaledLow)
+            .blend(
+                code.selectFrom(scaledHigh),
+                word.lanewise(VectorOperators.LSHL, up).compare(VectorOperators.LT, 0))
+            .reinterpretAsFloats()
+            .intoArray(values, to + 32 * j + 8 * c);
+      }
+    }
+  }
+
+  /** The same of an 8-bit block, whose codes come four in a word. */
+  static void int8Rows(int[] w, int scale, int words, int rows, float[] values, int to) {
+    IntVector up = IntVector.fromArray(SI, BYTES_UP, 0);
+    VectorMask<Integer> second = VectorMask.fromLong(SI, 0xf0);
+    for (int j = 0; j < rows; j++) {
+      FloatVector factor = FloatVector.broadcast(SF, Float.intBitsToFloat(w[scale + j]));
+      for (int c = 0; c < 4; c++) {
+        int from = words + j + 64 * c;
+        ((FloatVector)
+                IntVector.broadcast(SI, w[from])
+                    .blend(w[from + 32], second)
+                    .lanewise(VectorOperators.LSHL, up)
+                    .lanewise(VectorOperators.ASHR, 24)
+                    .convert(VectorOperators.I2F, 0))
+            .mul(factor)
+            .intoArray(values, to + 32 * j + 8 * c);
+      }
+    }
+  }
+}

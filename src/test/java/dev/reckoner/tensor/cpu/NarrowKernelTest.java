@@ -1,0 +1,218 @@
+package dev.reckoner.tensor.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.reckoner.tensor.Nf4;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * The kernels for 256-bit vectors, which wider machines can run too, beside plain loops: the same
+ * bits for any codes, scales and inputs, infinities and NaN among them.
+ */
+class NarrowKernelTest {
+  private static final float[] CODE = Nf4.codeValues();
+  private static final int FIRST = 12;
+
+  /** Bits of a quantised matrix of {@code panels} times 32 outputs. */
+  private record Blocks(boolean nf4, int panels, int blocks, int[] data) {
+    static Blocks random(boolean nf4, int panels, int blocks, long seed) {
+      int ints = nf4 ? Nf4Matrix.BLOCK_INTS : Int8Matrix.BLOCK_INTS;
+      SplittableRandom random = new SplittableRandom(seed);
+      int[] data = random.ints(FIRST + (long) panels * blocks * ints).toArray();
+      for (int block = 0; block < panels * blocks; block++) {
+        for (int j = 0; j < 32; j++) {
+          data[FIRST + block * ints + j] =
+              Float.floatToRawIntBits((float) random.nextDouble(-1, 1));
+        }
+      }
+      return new Blocks(nf4, panels, blocks, data);
+    }
+
+    int at(int panel, int block) {
+      return FIRST
+          + (panel * blocks + block) * (nf4 ? Nf4Matrix.BLOCK_INTS : Int8Matrix.BLOCK_INTS);
+    }
+
+    void scale(int panel, int block, int output, float value) {
+      data[at(panel, block) + output] = Float.floatToRawIntBits(value);
+    }
+
+    float scale(int panel, int block, int output) {
+      return Float.intBitsToFloat(data[at(panel, block) + output]);
+    }
+
+    float code(int panel, int block, int input, int output) {
+      int words = at(panel, block) + 32;
+      return nf4
+          ? CODE[data[words + input / 8 * 32 + output] >>> 4 * (input % 8) & 15]
+          : (byte) (data[words + input / 4 * 32 + output] >> 8 * (input % 4));
+    }
+
+    /** {@code out [panels][32] += W x}, as every kernel sums. */
+    void multiply(float[] x, int xo, float[] out) {
+      for (int p = 0; p < panels; p++) {
+        for (int j = 0; j < 32; j++) {
+          for (int b = 0; b < blocks; b++) {
+            float sum = 0;
+            for (int i = 0; i < 64; i++) {
+              sum = Math.fma(code(p, b, i, j), x[xo + b * 64 + i], sum);
+            }
+            out[p * 32 + j] = Math.fma(sum, scale(p, b, j), out[p * 32 + j]);
+          }
+        }
+      }
+    }
+
+    void decode(float[] x, int xo, float[] out) {
+      if (nf4) {
+        DecodeKernel256.nf4(data, FIRST, panels, blocks, x, xo, out, 0);
+      } else {
+        DecodeKernel256.int8(data, FIRST, panels, blocks, x, xo, out, 0);
+      }
+    }
+  }
+
+  private static float[] floats(int n, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[] values = new float[n];
+    for (int i = 0; i < n; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return values;
+  }
+
+  /** NaN equals NaN, whatever its bits; zeros of different signs differ. */
+  private static void assertSame(float[] actual, float[] expected) {
+    assertThat(actual).hasSameSizeAs(expected);
+    for (int i = 0; i < actual.length; i++) {
+      assertThat(Float.floatToIntBits(actual[i]))
+          .as("element %d: %s for %s", i, actual[i], expected[i])
+          .isEqualTo(Float.floatToIntBits(expected[i]));
+    }
+  }
+
+  @BeforeEach
+  void vectorsMustBeWideEnough() {
+    assumeTrue(Unpack.supported(), "256-bit vectors");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "true, 1, 1",
+    "true, 2, 3",
+    "true, 4, 18",
+    "false, 1, 1",
+    "false, 2, 3",
+    "false, 4, 9"
+  })
+  void decodingSumsAsPlainLoopsDo(boolean nf4, int panels, int blocks) {
+    Blocks w = Blocks.random(nf4, panels, blocks, 1);
+    float[] x = floats(5 + 64 * blocks, 2);
+    float[] expected = floats(32 * panels, 3);
+    float[] actual = expected.clone();
+    w.multiply(x, 5, expected);
+    w.decode(x, 5, actual);
+    assertSame(actual, expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"true", "false"})
+  void decodingHidesNoInfinityAndNoNaN(boolean nf4) {
+    for (float odd : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+      for (boolean inScale : new boolean[] {true, false}) {
+        Blocks w = Blocks.random(nf4, 2, 2, 4);
+        float[] x = floats(128, 5);
+        if (inScale) {
+          w.scale(1, 1, 19, odd);
+        } else {
+          x[71] = odd;
+        }
+        float[] expected = new float[64];
+        float[] actual = new float[64];
+        w.multiply(x, 0, expected);
+        w.decode(x, 0, actual);
+        assertThat(Float.isFinite(expected[32 + 19])).isFalse();
+        assertSame(actual, expected);
+      }
+    }
+  }
+
+  @Test
+  void decodingBf16SumsAsPlainLoopsDo() {
+    int k = 77;
+    int[] w = new SplittableRandom(6).ints(3 + 2L * k * 16).toArray(); // NaN among them
+    float[] x = floats(k + 2, 7);
+    float[] expected = new float[64];
+    for (int j = 0; j < 64; j++) {
+      for (int i = 0; i < k; i++) {
+        int pair = w[3 + (j / 32 * k + i) * 16 + j % 16];
+        float value = Float.intBitsToFloat(j % 32 < 16 ? pair << 16 : pair & 0xffff0000);
+        expected[j] = Math.fma(value, x[2 + i], expected[j]);
+      }
+    }
+    float[] actual = new float[64];
+    DecodeKernel256.bf16(w, 3, 3 + k * 16, k, x, 2, actual);
+    assertSame(actual, expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"true", "false"})
+  void aBlockIsUnpackedToCodesAndScales(boolean nf4) {
+    Blocks w = Blocks.random(nf4, 2, 2, 8);
+    w.scale(1, 1, 30, Float.NaN);
+    float[] expectedCodes = new float[64 * 32];
+    float[] expectedScales = new float[32];
+    for (int j = 0; j < 32; j++) {
+      expectedScales[j] = w.scale(1, 1, j);
+      for (int i = 0; i < 64; i++) {
+        expectedCodes[i * 32 + j] = w.code(1, 1, i, j);
+      }
+    }
+    float[] codes = new float[64 * 32];
+    float[] scales = new float[32];
+    if (nf4) {
+      Unpack.nf4(w.data, w.at(1, 1), codes, scales);
+    } else {
+      Unpack.int8(w.data, w.at(1, 1), codes, scales);
+    }
+    assertSame(codes, expectedCodes);
+    assertSame(scales, expectedScales);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "true, 0, 32",
+    "true, 0, 1",
+    "true, 7, 9",
+    "false, 0, 32",
+    "false, 0, 1",
+    "false, 7, 9"
+  })
+  void someOutputsOfABlockAreUnpackedAsRows(boolean nf4, int first, int rows) {
+    Blocks w = Blocks.random(nf4, 1, 2, 9);
+    w.scale(0, 1, first, Float.POSITIVE_INFINITY);
+    for (int half = 0; half < 2; half++) {
+      float[] expected = new float[3 + rows * 32];
+      for (int j = 0; j < rows; j++) {
+        for (int i = 0; i < 32; i++) {
+          expected[3 + j * 32 + i] =
+              w.code(0, 1, half * 32 + i, first + j) * w.scale(0, 1, first + j);
+        }
+      }
+      float[] values = new float[3 + rows * 32];
+      int scale = w.at(0, 1) + first;
+      int words = scale + 32 + half * (nf4 ? 4 : 8) * 32;
+      if (nf4) {
+        Unpack.nf4Rows(w.data, scale, words, rows, values, 3);
+      } else {
+        Unpack.int8Rows(w.data, scale, words, rows, values, 3);
+      }
+      assertSame(values, expected);
+    }
+  }
+}
