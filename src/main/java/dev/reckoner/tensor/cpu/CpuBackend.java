@@ -341,8 +341,7 @@ public final class CpuBackend implements Backend {
       return;
     }
     switch (cpu(w)) {
-      case BlockMatrix m
-          when x.rows() > 1 && x.rows() <= SmallBatchKernel.ROWS && DecodeKernel.supported() ->
+      case BlockMatrix m when x.rows() > 1 && x.rows() <= SmallBatchKernel.ROWS && Gemm.decodes() ->
           gemm.multiplyFew(cpu(x), m, alpha, beta, cpu(y));
       case BlockMatrix m -> gemm.multiplyBlocks(left, m, alpha, beta, cpu(y));
       case CpuMatrix m -> gemm.multiply(left, m.forward(), alpha, beta, cpu(y));

@@ -445,9 +445,14 @@ final class Gemm {
   /** {@code acc [height][32] = A W^T} for panel p. */
   private static void addFew(float[] packed, int height, BlockMatrix w, int p, float[] acc) {
     java.util.Arrays.fill(acc, 0, height * W, 0f);
+    boolean narrow = DecodeKernel256.supported();
     switch (w) {
+      case Nf4Matrix m when narrow ->
+          SmallBatchKernel256.nf4(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
       case Nf4Matrix m ->
           SmallBatchKernel.nf4(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
+      case Int8Matrix m when narrow ->
+          SmallBatchKernel256.int8(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
       case Int8Matrix m ->
           SmallBatchKernel.int8(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.reckoner.tensor.Nf4;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -214,5 +215,31 @@ class NarrowKernelTest {
       }
       assertSame(values, expected);
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"true, 2", "true, 4", "true, 8", "false, 2", "false, 4", "false, 8"})
+  void aRowOfASmallBatchSumsAsPlainLoopsDo(boolean nf4, int rows) {
+    Blocks w = Blocks.random(nf4, 1, 3, 10);
+    w.scale(0, 2, 9, Float.NaN);
+    float[] packed = floats(rows * 192, 11);
+    packed[70 * rows + 1] = Float.POSITIVE_INFINITY;
+    float[] actual = floats(rows * 32, 12);
+    float[] expected = new float[rows * 32];
+    for (int r = 0; r < rows; r++) {
+      float[] x = new float[192];
+      for (int i = 0; i < x.length; i++) {
+        x[i] = packed[i * rows + r];
+      }
+      float[] out = Arrays.copyOfRange(actual, r * 32, r * 32 + 32);
+      w.multiply(x, 0, out);
+      System.arraycopy(out, 0, expected, r * 32, 32);
+    }
+    if (nf4) {
+      SmallBatchKernel256.nf4(rows, w.data, w.at(0, 0), 3, packed, actual);
+    } else {
+      SmallBatchKernel256.int8(rows, w.data, w.at(0, 0), 3, packed, actual);
+    }
+    assertSame(actual, expected);
   }
 }
