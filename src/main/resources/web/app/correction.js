@@ -195,6 +195,9 @@ export class Correction {
   }
 
   forget() {
+    // The answer to a check that is still under way would keep the draft again.
+    clearTimeout(this.timer);
+    this.turn++;
     this.draft.forget();
   }
 }
