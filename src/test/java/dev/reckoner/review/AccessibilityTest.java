@@ -4,7 +4,6 @@ import static com.microsoft.playwright.assertions.PlaywrightAssertions.assertTha
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.microsoft.playwright.Page;
-import com.microsoft.playwright.assertions.PlaywrightAssertions;
 import com.microsoft.playwright.options.ColorScheme;
 import dev.reckoner.embedded.EmbeddedServicesResource;
 import io.quarkus.test.common.TestResourceScope;
@@ -20,6 +19,7 @@ import java.util.UUID;
 import org.assertj.core.api.SoftAssertions;
 import org.jdbi.v3.core.Jdbi;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -49,7 +49,6 @@ class AccessibilityTest {
   @BeforeAll
   static void launch() {
     chromium = Chromium.launch();
-    PlaywrightAssertions.setDefaultAssertionTimeout(30_000);
   }
 
   @AfterAll
@@ -62,6 +61,11 @@ class AccessibilityTest {
     fixture = new ReviewFixture(jdbi, accounts, json);
     fixture.reset();
     found = new SoftAssertions();
+  }
+
+  @AfterEach
+  void leave() {
+    chromium.closePages();
   }
 
   @ParameterizedTest
@@ -89,7 +93,7 @@ class AccessibilityTest {
     page.keyboard().press("Escape");
 
     page.navigate("/chains/" + wrong);
-    leased(page);
+    ReviewPageTest.leased(page);
     check(page, "chain");
     page.keyboard().press("i");
     check(page, "chain-lineage");
@@ -115,7 +119,7 @@ class AccessibilityTest {
 
     merge(page, wrong);
     page.navigate("/chains/" + right);
-    leased(page);
+    ReviewPageTest.leased(page);
     page.keyboard().press("a");
     assertThat(page.locator("#toast")).containsText("Approved");
     page.navigate("/chains/" + right);
@@ -134,13 +138,13 @@ class AccessibilityTest {
 
   /** Somebody else decides while the correction is open. */
   private void merge(Page page, UUID id) {
-    jdbi.useHandle(h -> h.execute("update review_lease set lease_until = now()"));
+    ReviewPageTest.sleeps(jdbi, page, id);
     Page rob = chromium.open(url.toString());
     rob.navigate("/login");
     ReviewPageTest.signIn(rob, "rob", ReviewFixture.PASSWORD);
     assertThat(rob.locator("queue-page h1")).isVisible();
     rob.navigate("/chains/" + id);
-    leased(rob);
+    ReviewPageTest.leased(rob);
     rob.keyboard().press("t");
     rob.locator("#raw-text")
         .fill(
@@ -150,7 +154,7 @@ class AccessibilityTest {
     assertThat(rob.locator(".steps")).hasAttribute("data-failed", "0");
     rob.click("[data-act=submit-correction]");
     assertThat(rob.locator("#toast")).containsText("Correction stored");
-    leased(rob);
+    ReviewPageTest.leased(rob);
     rob.keyboard().press("q"); // gives back what came next
     assertThat(rob.locator("queue-page h1")).isVisible();
     rob.context().close();
@@ -158,10 +162,6 @@ class AccessibilityTest {
     assertThat(page.locator(".merge")).isVisible();
     assertThat(page.locator("[data-set=merge] p")).containsText("verified");
     check(page, "chain-merge");
-  }
-
-  private static void leased(Page page) {
-    page.waitForFunction("() => document.querySelector('chain-review')?.lease?.token != null");
   }
 
   private void check(Page page, String state) {

@@ -5,6 +5,7 @@ import com.microsoft.playwright.BrowserContext;
 import com.microsoft.playwright.BrowserType;
 import com.microsoft.playwright.Page;
 import com.microsoft.playwright.Playwright;
+import com.microsoft.playwright.assertions.PlaywrightAssertions;
 import com.microsoft.playwright.options.ColorScheme;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -60,6 +61,7 @@ final class Chromium implements AutoCloseable {
   }
 
   static Chromium launch() {
+    PlaywrightAssertions.setDefaultAssertionTimeout(TIMEOUT_MS);
     return new Chromium(
         installed()
             .orElseThrow(
@@ -83,6 +85,11 @@ final class Chromium implements AutoCloseable {
                 .setColorScheme(scheme));
     context.setDefaultTimeout(TIMEOUT_MS);
     return context.newPage();
+  }
+
+  /** Leaves every page, so that none still asks the server for something in the next test. */
+  void closePages() {
+    List.copyOf(browser.contexts()).forEach(BrowserContext::close);
   }
 
   @Override

@@ -6,7 +6,6 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.microsoft.playwright.Page;
-import com.microsoft.playwright.assertions.PlaywrightAssertions;
 import dev.reckoner.embedded.EmbeddedServicesResource;
 import io.quarkus.test.common.TestResourceScope;
 import io.quarkus.test.common.WithTestResource;
@@ -109,7 +108,6 @@ class WholeLoopTest {
   @BeforeAll
   static void launch() {
     chromium = Chromium.launch();
-    PlaywrightAssertions.setDefaultAssertionTimeout(30_000);
   }
 
   @AfterAll
@@ -124,7 +122,7 @@ class WholeLoopTest {
     new ReviewFixture(jdbi, accounts, json).reset();
 
     String first = publish("earnings-aapl-fy2023");
-    await().atMost(Duration.ofMinutes(3)).until(() -> analysed(first));
+    await().atMost(Duration.ofMinutes(5)).until(() -> analysed(first));
     Assertions.assertThat(adapterOf(first)).isEqualTo("base");
 
     Page page = chromium.open(url.toString());
@@ -143,7 +141,7 @@ class WholeLoopTest {
             page.locator(".replay-result").textContent().replaceAll("in [0-9.]+ s", ""))
         .isEqualTo(alike);
     page.navigate("/chains/" + analysisOf(first));
-    page.waitForFunction("() => document.querySelector('chain-review')?.lease?.token != null");
+    ReviewPageTest.leased(page);
     page.click("[data-act=raw]");
     page.locator("#raw-text").fill(CORRECTED);
     assertThat(page.locator(".steps")).hasAttribute("data-failed", "0");
@@ -153,19 +151,19 @@ class WholeLoopTest {
     page.navigate("/models");
     page.locator("input[name=promote]").check();
     page.click(".card-train button");
-    await().atMost(Duration.ofMinutes(5)).until(() -> !champion().isEmpty());
+    await().atMost(Duration.ofMinutes(10)).until(() -> !champion().isEmpty());
     String adapter = champion();
     page.navigate("/models");
     assertThat(page.locator(".card-big").first()).hasText(adapter);
 
     // The swap follows the announcement; events published meanwhile may still meet the base.
     await()
-        .atMost(Duration.ofMinutes(3))
+        .atMost(Duration.ofMinutes(10))
         .pollInterval(Duration.ofSeconds(1))
         .untilAsserted(
             () -> {
               String next = publish("earnings-msft-fy2023");
-              await().atMost(Duration.ofMinutes(1)).until(() -> analysed(next));
+              await().atMost(Duration.ofMinutes(5)).until(() -> analysed(next));
               Assertions.assertThat(adapterOf(next)).isEqualTo(adapter);
             });
 
