@@ -251,7 +251,7 @@ class EventPathTest {
         id,
         (event, call) -> {
           if (call == 1) {
-            taken.await(20, TimeUnit.SECONDS);
+            taken.await(2, TimeUnit.MINUTES);
           }
         });
     topics.send(EVENTS, "AAPL", event(id));
@@ -364,10 +364,7 @@ class EventPathTest {
   }
 
   private static void soon(org.awaitility.core.ThrowingRunnable claim) {
-    await()
-        .atMost(Duration.ofSeconds(20))
-        .pollInterval(Duration.ofMillis(200))
-        .untilAsserted(claim);
+    await().atMost(Duration.ofMinutes(2)).pollInterval(Duration.ofMillis(200)).untilAsserted(claim);
   }
 
   private static byte[] bytes(String text) {

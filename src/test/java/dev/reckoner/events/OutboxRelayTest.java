@@ -91,9 +91,6 @@ class OutboxRelayTest {
   }
 
   private static void soon(org.awaitility.core.ThrowingRunnable claim) {
-    await()
-        .atMost(Duration.ofSeconds(40))
-        .pollInterval(Duration.ofMillis(300))
-        .untilAsserted(claim);
+    await().atMost(Duration.ofMinutes(2)).pollInterval(Duration.ofMillis(300)).untilAsserted(claim);
   }
 }
