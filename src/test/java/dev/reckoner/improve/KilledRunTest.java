@@ -32,6 +32,9 @@ class KilledRunTest {
 
   private static final int STEPS = 40;
 
+  /** The step after which the process is killed; the checkpoint is an earlier one. */
+  private static final int KILLED_AT = 12;
+
   @TempDir Path directory;
 
   @Test
@@ -56,25 +59,25 @@ class KilledRunTest {
       database.decide(analysis, "approve", null);
       // The same run twice: once to its end, once killed on the way.
       TrainingRun whole = runs.queue("{}", false, "olga");
-      Worker.execute(database.jdbi, settings(model, "whole"));
+      Worker.execute(database.jdbi, settings(model, "whole"), STEPS);
       assertThat(runs.find(whole.id()).orElseThrow().status()).isEqualTo(Status.PASSED);
 
       TrainingRun killed = runs.queue("{}", false, "olga");
       Process process = start(database.url(), settings(model, "killed"));
       try {
-        await(process, () -> runs.find(killed.id()).orElseThrow().step() >= 12);
+        await(process, () -> runs.find(killed.id()).orElseThrow().step() >= KILLED_AT);
       } finally {
         process.destroyForcibly();
       }
-      assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+      assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
       TrainingRun left = runs.find(killed.id()).orElseThrow();
       assertThat(left.status()).isEqualTo(Status.TRAINING);
-      assertThat(left.step()).isBetween(12, STEPS - 1);
+      assertThat(left.step()).isEqualTo(KILLED_AT);
 
+      heartbeat(database, "0 seconds"); // the worker's, which is not here
       assertThat(runs.claim("another")).as("not before it was silent").isEmpty();
-      database.jdbi.useHandle(
-          h -> h.execute("update training_run set heartbeat_at = now() - interval '2 minutes'"));
-      Worker.execute(database.jdbi, settings(model, "killed"));
+      heartbeat(database, "2 minutes");
+      Worker.execute(database.jdbi, settings(model, "killed"), STEPS);
 
       TrainingRun ended = runs.find(killed.id()).orElseThrow();
       assertThat(ended.status()).as(ended.message()).isEqualTo(Status.PASSED);
@@ -86,6 +89,11 @@ class KilledRunTest {
       assertThat(hash(database, ended)).isEqualTo(hash(database, runs.find(whole.id()).get()));
       assertThat(new Ledger().verify(database.jdbi).problem()).isEmpty();
     }
+  }
+
+  private static void heartbeat(PostgresFixture database, String ago) {
+    database.jdbi.useHandle(
+        h -> h.execute("update training_run set heartbeat_at = now() - cast(? as interval)", ago));
   }
 
   private static String hash(PostgresFixture database, TrainingRun run) {
@@ -135,7 +143,7 @@ class KilledRunTest {
 
   private void await(Process process, Condition condition)
       throws InterruptedException, IOException {
-    long until = System.nanoTime() + Duration.ofMinutes(2).toNanos();
+    long until = System.nanoTime() + Duration.ofMinutes(5).toNanos();
     while (!condition.holds()) {
       assertThat(process.isAlive()).as(Files.readString(directory.resolve("worker.log"))).isTrue();
       assertThat(System.nanoTime()).isLessThan(until);
@@ -154,10 +162,14 @@ class KilledRunTest {
         int at = args[i].indexOf('=');
         settings.put(args[i].substring(0, at), args[i].substring(at + 1));
       }
-      execute(Jdbi.create(args[0]).installPlugin(new PostgresPlugin()), settings);
+      execute(Jdbi.create(args[0]).installPlugin(new PostgresPlugin()), settings, KILLED_AT);
     }
 
-    static void execute(Jdbi jdbi, Map<String, String> settings) {
+    /**
+     * @param until the step after which it goes no further, as a process that was about to be
+     *     killed
+     */
+    static void execute(Jdbi jdbi, Map<String, String> settings, int until) {
       SmallRyeConfigBuilder builder =
           new SmallRyeConfigBuilder()
               .addDiscoveredConverters()
@@ -183,10 +195,22 @@ class KilledRunTest {
                 serving,
                 improve,
                 directories)
-            .execute(runs.claim(UUID.randomUUID().toString()).orElseThrow(), () -> false);
+            .execute(
+                runs.claim(UUID.randomUUID().toString()).orElseThrow(), () -> hold(runs, until));
       } finally {
         serving.close();
       }
+    }
+
+    private static boolean hold(TrainingRuns runs, int until) {
+      try {
+        while (runs.active().orElseThrow().step() >= until) {
+          Thread.sleep(1000);
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      return false;
     }
   }
 }

@@ -2,6 +2,7 @@ package dev.reckoner.improve;
 
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.UUID;
 import javax.sql.DataSource;
 import org.flywaydb.core.Flyway;
@@ -20,7 +21,8 @@ public final class PostgresFixture implements AutoCloseable {
   public Jdbi jdbi;
 
   public PostgresFixture() throws IOException {
-    postgres = EmbeddedPostgres.start();
+    // The library waits 10 seconds by itself, which a busy machine may need.
+    postgres = EmbeddedPostgres.builder().setPGStartupWait(Duration.ofMinutes(2)).start();
   }
 
   /** Goes on with an empty database of its own. */

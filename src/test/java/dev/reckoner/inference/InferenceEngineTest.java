@@ -109,7 +109,7 @@ class InferenceEngineTest {
     try (InferenceEngine engine = engine(Limits.DEFAULT)) {
       List<Ticket> tickets = new ArrayList<>();
       CountDownLatch all = new CountDownLatch(1);
-      CompletableFuture<Void> held = CompletableFuture.runAsync(() -> hold(engine, all));
+      CompletableFuture<Void> held = hold(engine, all);
       for (int i = 0; i < 6; i++) {
         tickets.add(engine.submit(request("question " + i, null, null, Sampler.GREEDY, 4), null));
       }
@@ -195,13 +195,15 @@ class InferenceEngineTest {
       assertThat(engine.generate(slow).finish()).isEqualTo(FinishReason.TIME);
 
       CompletableFuture<Ticket> ticket = new CompletableFuture<>();
+      CountDownLatch cancelling = new CountDownLatch(1);
       ticket.complete(
           engine.submit(
-              request("x", letters(), null, Sampler.GREEDY, 400),
+              request("x", letters(cancelling), null, Sampler.GREEDY, 400),
               new GenerationListener() {
                 @Override
                 public void onText(String more) {
                   ticket.join().cancel();
+                  cancelling.countDown();
                 }
               }));
       Generation cancelled = ticket.join().await();
@@ -214,7 +216,7 @@ class InferenceEngineTest {
   void aFullQueueRefusesAtOnce() {
     try (InferenceEngine engine = engine(new Limits(1, 2, 64, 2))) {
       CountDownLatch all = new CountDownLatch(1);
-      CompletableFuture<Void> held = CompletableFuture.runAsync(() -> hold(engine, all));
+      CompletableFuture<Void> held = hold(engine, all);
       Request request = request("x", null, null, Sampler.GREEDY, 4);
       List<Ticket> tickets = new ArrayList<>();
       assertThatThrownBy(
@@ -233,9 +235,18 @@ class InferenceEngineTest {
   @Test
   void closingFailsWhatIsUnderWayAndWhatComes() {
     InferenceEngine engine = engine(Limits.DEFAULT);
-    Request request = request("x", letters(), null, Sampler.GREEDY, 400);
+    CountDownLatch closed = new CountDownLatch(1);
+    Request request = request("x", letters(closed), null, Sampler.GREEDY, 400);
     Ticket ticket = engine.submit(request, null);
-    engine.close();
+    CompletableFuture<Void> closing = CompletableFuture.runAsync(engine::close);
+    org.awaitility.Awaitility.await()
+        .atMost(AMPLE)
+        .untilAsserted(
+            () ->
+                assertThatThrownBy(() -> engine.submit(request, null))
+                    .isInstanceOf(InferenceException.Closed.class));
+    closed.countDown();
+    closing.join();
     assertThatThrownBy(ticket::await).isInstanceOf(InferenceException.Closed.class);
     assertThatThrownBy(() -> engine.submit(request, null))
         .isInstanceOf(InferenceException.Closed.class);
@@ -251,6 +262,7 @@ class InferenceEngineTest {
       assertThat(ticket.await().tokens()).hasSize(60);
       // It is closed once nothing under way or waiting names it.
       org.awaitility.Awaitility.await()
+          .atMost(AMPLE)
           .untilAsserted(
               () ->
                   assertThatThrownBy(() -> engine.generate(request))
@@ -268,15 +280,27 @@ class InferenceEngineTest {
     }
   }
 
-  private static void hold(InferenceEngine engine, CountDownLatch until) {
-    engine.between(
-        model -> {
-          try {
-            return until.await(60, TimeUnit.SECONDS);
-          } catch (InterruptedException e) {
-            throw new IllegalStateException(e);
-          }
-        });
+  /** Keeps the engine from its work; returns once it does. */
+  private static CompletableFuture<Void> hold(InferenceEngine engine, CountDownLatch until) {
+    CountDownLatch holds = new CountDownLatch(1);
+    CompletableFuture<Void> held =
+        CompletableFuture.runAsync(
+            () ->
+                engine.between(
+                    model -> {
+                      holds.countDown();
+                      return await(until);
+                    }));
+    assertThat(await(holds)).isTrue();
+    return held;
+  }
+
+  private static boolean await(CountDownLatch latch) {
+    try {
+      return latch.await(60, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private static InferenceEngine engine(Limits limits) {
@@ -300,6 +324,40 @@ class InferenceEngineTest {
     return new GrammarConstraint(
         Rule.sequence(Rule.repeat(letter, "", 1_000_000, Integer.MAX_VALUE), Rule.literal("!")),
         "letters");
+  }
+
+  /** The same, of which all but the first few wait: what is to happen meanwhile happens in time. */
+  private static TextConstraint letters(CountDownLatch until) {
+    record Letters(int written, CountDownLatch until) implements TextConstraint.State {
+      @Override
+      public TextConstraint.State next(char c) {
+        return c >= 'a' && c <= 'c' ? new Letters(written + 1, until) : null;
+      }
+
+      @Override
+      public boolean accepting() {
+        return false;
+      }
+
+      @Override
+      public String forced() {
+        if (written > 3) {
+          await(until);
+        }
+        return "";
+      }
+    }
+    return new TextConstraint() {
+      @Override
+      public State start() {
+        return new Letters(0, until);
+      }
+
+      @Override
+      public String version() {
+        return "letters that wait";
+      }
+    };
   }
 
   private static int[] prompt(String text) {

@@ -41,6 +41,12 @@ class TeacherTest {
     SOLVED.forEach(s -> BY_PAGE.put(new PromptFormat().render(s.problem().evidence()), s));
   }
 
+  /** Seconds after which an answer that does not come in time is not there either. */
+  private static final double NEVER = 600;
+
+  /** How long such an answer is waited for; enough for one that does come. */
+  private static final Duration SHORT = Duration.ofSeconds(3);
+
   @TempDir Path folder;
 
   private static List<Solved> solved() {
@@ -59,8 +65,12 @@ class TeacherTest {
   }
 
   private static Teacher.Endpoint endpoint(String url, int retries) {
+    return endpoint(url, retries, Duration.ofMinutes(1));
+  }
+
+  private static Teacher.Endpoint endpoint(String url, int retries, Duration patience) {
     return new Teacher.Endpoint(
-        url, KEY, "teacher-1", 0.7, 300, Duration.ofMillis(700), retries, Duration.ofMillis(20));
+        url, KEY, "teacher-1", 0.7, 300, patience, retries, Duration.ofMillis(20));
   }
 
   private static Teacher.Limits limits(int samples, int concurrency) {
@@ -165,8 +175,8 @@ class TeacherTest {
             call ->
                 call.number() == 0
                     ? Reply.status(429).with("Retry-After", "2")
-                    // Those under way meanwhile are slow, so that they ask next after the refusal.
-                    : Reply.text(right(call)).after(0.3))) {
+                    // One under way meanwhile is slow, so that it asks next after the refusal.
+                    : Reply.text(right(call)).after(call.number() == 1 ? 1.5 : 0))) {
       assertThat(teach(server, limits(2, 2), 6).kept()).isEqualTo(6);
       List<Call> calls = server.calls();
       assertThat(calls).hasSize(7);
@@ -187,10 +197,12 @@ class TeacherTest {
                 switch (asked.merge(call.page(), 1, Integer::sum)) {
                   case 1 -> Reply.status(503);
                   case 2 -> new Reply(200, "<html>busy</html>", Map.of(), 0);
-                  case 3 -> Reply.text(right(call)).after(1.5);
+                  case 3 -> Reply.text(right(call)).after(NEVER);
                   default -> Reply.text(right(call));
                 })) {
-      Teacher.Outcome outcome = teach(server, limits(1, 2), 2);
+      Teacher.Outcome outcome =
+          new Teacher(endpoint(server.url(), 3, SHORT), limits(1, 2))
+              .teach(PROBLEMS.subList(0, 2), folder, done -> {});
       assertThat(outcome.kept()).isEqualTo(2);
       assertThat(outcome.requests()).isEqualTo(8);
       assertThat(outcome.rejections()).isEmpty();
@@ -204,10 +216,10 @@ class TeacherTest {
         new ProtocolServer(
             call ->
                 call.page().equals(slow)
-                    ? Reply.text("late").after(1.2)
+                    ? Reply.text("late").after(NEVER)
                     : Reply.text(right(call)))) {
       Teacher.Outcome outcome =
-          new Teacher(endpoint(server.url(), 1), limits(1, 1))
+          new Teacher(endpoint(server.url(), 1, SHORT), limits(1, 1))
               .teach(PROBLEMS.subList(0, 3), folder, done -> {});
       assertThat(outcome.kept()).isEqualTo(2);
       assertThat(outcome.rejections()).isEqualTo(Map.of("no answer in time", 1));
