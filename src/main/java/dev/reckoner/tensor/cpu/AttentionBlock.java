@@ -22,6 +22,11 @@ final class AttentionBlock {
 
     /** Where that row begins. */
     int at(int panel, int from);
+
+    /** So many rows of a panel follow one another in its array, a multiple of 32. */
+    default int run() {
+      return W;
+    }
   }
 
   /** All in one array: panel p begins at {@code at + p * step}. */
@@ -34,6 +39,11 @@ final class AttentionBlock {
     @Override
     public int at(int panel, int from) {
       return at + panel * step + from * W;
+    }
+
+    @Override
+    public int run() {
+      return Gemm.KC;
     }
   }
 
@@ -61,18 +71,26 @@ final class AttentionBlock {
     }
   }
 
-  /** {@code out += A B} where A is in C-panel form {@code [k/32][rows][32]}, k keys in all. */
-  void productOfPanels(float[] a, int rows, int k, PanelSource b, int n, float[] out) {
-    float[] packed = pool.take((long) rows * W);
-    for (int k0 = 0; k0 < k; k0 += W) {
-      int kc = Math.min(W, k - k0);
-      Packing.packA(a, k0 / W * rows * W, W, 1, rows, kc, packed, 0);
+  /**
+   * {@code out += A B} where A is in C-panel form {@code [k/32][rows][32]}, k keys in all.
+   *
+   * @param to where {@code out} begins
+   */
+  void productOfPanels(float[] a, int rows, int k, PanelSource b, int n, float[] out, int to) {
+    int run = b.run();
+    float[] packed = pool.take((long) rows * Math.min(k, run));
+    for (int k0 = 0; k0 < k; k0 += run) {
+      int kc = Math.min(run, k - k0);
+      for (int j = 0; j < kc; j += W) {
+        int from = (k0 + j) / W * rows * W;
+        Packing.packA(a, from, W, 1, rows, Math.min(W, kc - j), packed, 0, j, kc);
+      }
       for (int p = 0; p * W < n; p++) {
         float[] data = b.data(p, k0);
         int at = b.at(p, k0);
         for (int i = 0; i < rows; ) {
           int h = Tile.height(rows - i);
-          Tile.multiply(h, kc, packed, i * kc, data, at, out, (p * rows + i) * W);
+          Tile.multiply(h, kc, packed, i * kc, data, at, out, to + (p * rows + i) * W);
           i += h;
         }
       }
@@ -121,7 +139,7 @@ final class AttentionBlock {
       }
     }
     java.util.Arrays.fill(acc, 0, dimPanels * rows * W, 0f);
-    productOfPanels(scores, rows, n, values, headDim, acc);
+    productOfPanels(scores, rows, n, values, headDim, acc, 0);
     for (int i = 0; i < rows; i++) {
       float inverse = 1f / sums[i];
       for (int p = 0; p < dimPanels; p++) {

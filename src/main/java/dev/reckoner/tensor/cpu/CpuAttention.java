@@ -4,6 +4,7 @@ import dev.reckoner.tensor.cpu.AttentionBlock.PanelArray;
 import dev.reckoner.tensor.cpu.AttentionBlock.PanelSource;
 import dev.reckoner.tensor.cpu.AttentionBlock.Rows;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -17,6 +18,9 @@ import jdk.incubator.vector.VectorOperators;
 final class CpuAttention {
   private static final int W = Tile.WIDTH;
   private static final int BLOCK = 64;
+
+  /** So many sequences and heads a thread are enough to share them out whole. */
+  private static final int WHOLE = 4;
 
   private final Workers workers;
   private final FloatPool pool;
@@ -56,6 +60,18 @@ final class CpuAttention {
         }
       }
     }
+    return work;
+  }
+
+  /** Whole sequences of a head of keys, the longest first: none is waited for at the end. */
+  private static List<Work> whole(int[] sequences, int kvHeads) {
+    List<Work> work = new ArrayList<>();
+    for (int s = 0; s + 1 < sequences.length; s++) {
+      for (int g = 0; g < kvHeads; g++) {
+        work.add(new Work(sequences[s], sequences[s + 1], 0, g));
+      }
+    }
+    work.sort(Comparator.comparingInt((Work w) -> w.end - w.start).reversed());
     return work;
   }
 
@@ -160,6 +176,17 @@ final class CpuAttention {
             delta[t * heads + h] = Norms.dot(dOut.data, a, out.data, b, headDim, lanes);
           }
         });
+    List<Work> whole = whole(sequences, k.columns / headDim);
+    if (whole.size() >= WHOLE * workers.size()) {
+      workers.run(
+          whole.size(),
+          task -> {
+            Recomputed r = new Recomputed(shape, q, dOut, logSumExp, delta, heads);
+            gradients(shape, whole.get(task), r, k, v, dq, dk, dv);
+          });
+      pool.give(delta);
+      return;
+    }
     List<Work> work = work(sequences, k.columns / headDim);
     workers.run(
         work.size() * 2,
@@ -169,7 +196,7 @@ final class CpuAttention {
           if (task % 2 == 0) {
             queryGradient(shape, w, r, k, v, dq);
           } else {
-            keyValueGradient(shape, w, r, k, v, dk, dv);
+            keyValueGradient(shape, w, r, k, v, dk, dv, null);
           }
         });
     pool.give(delta);
@@ -256,6 +283,48 @@ final class CpuAttention {
     }
   }
 
+  /**
+   * All gradients of a sequence and a head of keys by one thread, which computes the probabilities
+   * once. The same sums in the same order as {@link #queryGradient} and {@link #keyValueGradient}.
+   */
+  private void gradients(
+      Shape s,
+      Work w,
+      Recomputed r,
+      CpuTensor k,
+      CpuTensor v,
+      CpuTensor dq,
+      CpuTensor dk,
+      CpuTensor dv) {
+    int d = s.headDim;
+    int length = w.end - w.start;
+    int size = s.dimPanels() * W; // of a token
+    float[] accQ = pool.take((long) s.group * length * size);
+    java.util.Arrays.fill(accQ, 0, s.group * length * size, 0f);
+    for (int lo = 0; lo < length; lo += BLOCK) {
+      Work block = new Work(w.start, w.end, lo, w.kvHead);
+      int hi = lo + block.rows();
+      PanelArray keyRows = natural(k, w.start, lo, hi, w.kvHead * d, d);
+      keyValueGradient(s, block, r, k, v, dk, dv, new Queries(keyRows, accQ));
+      pool.give(keyRows.data());
+    }
+    for (int h = 0; h < s.group; h++) {
+      for (int from = 0; from < length; from += BLOCK) {
+        int rows = Math.min(BLOCK, length - from);
+        int column = (w.kvHead * s.group + h) * d;
+        writeOut(accQ, (h * length + from) * size, rows, d, dq, w.start + from, column);
+      }
+    }
+    pool.give(accQ);
+  }
+
+  /**
+   * Where a block of keys adds its part of dq.
+   *
+   * @param acc {@code [head of the group][block of queries][headDim/32][query][32]}
+   */
+  private record Queries(PanelArray keyRows, float[] acc) {}
+
   private void queryGradient(
       Shape s, Work w, Recomputed r, CpuTensor k, CpuTensor v, CpuTensor dq) {
     int d = s.headDim;
@@ -268,8 +337,8 @@ final class CpuAttention {
     for (int h = w.kvHead * s.group; h < (w.kvHead + 1) * s.group; h++) {
       r.compute(w.start, w.from, w.rows(), lo, hi, h, keys, vT);
       java.util.Arrays.fill(acc, 0, s.dimPanels() * w.rows() * W, 0f);
-      block.productOfPanels(r.ds, w.rows(), hi - lo, keyRows, d, acc);
-      writeOut(acc, w.rows(), d, dq, w.start + w.from, h * d);
+      block.productOfPanels(r.ds, w.rows(), hi - lo, keyRows, d, acc, 0);
+      writeOut(acc, 0, w.rows(), d, dq, w.start + w.from, h * d);
       r.done();
     }
     pool.give(acc);
@@ -278,14 +347,28 @@ final class CpuAttention {
     pool.give(vT.data());
   }
 
+  /**
+   * @param queries null where dq is computed elsewhere
+   */
   private void keyValueGradient(
-      Shape s, Work w, Recomputed r, CpuTensor k, CpuTensor v, CpuTensor dk, CpuTensor dv) {
+      Shape s,
+      Work w,
+      Recomputed r,
+      CpuTensor k,
+      CpuTensor v,
+      CpuTensor dk,
+      CpuTensor dv,
+      Queries queries) {
     int d = s.headDim;
     int lo = w.from;
     int n = w.rows();
     int hi = lo + n;
     int length = w.end - w.start;
     int last = s.window == 0 ? length : Math.min(length, hi - 1 + s.window);
+    if (queries != null) {
+      // whole blocks, as dq is laid out; what a query does not see adds nothing
+      last = Math.min(length, Math.ceilDiv(last, BLOCK) * BLOCK);
+    }
     PanelArray keys = transposed(k, w, lo, hi, d);
     PanelArray vT = transposed(v, w, lo, hi, d);
     int size = s.dimPanels() * n * W;
@@ -299,11 +382,15 @@ final class CpuAttention {
         r.compute(w.start, from, rows, lo, hi, h, keys, vT);
         addTransposed(r.p, r.dOut, w.start, from, rows, n, h * d, d, accV);
         addTransposed(r.ds, r.q, w.start, from, rows, n, h * d, d, accK);
+        if (queries != null) {
+          int to = ((h - w.kvHead * s.group) * length + from) * s.dimPanels() * W;
+          block.productOfPanels(r.ds, rows, n, queries.keyRows, d, queries.acc, to);
+        }
         r.done();
       }
     }
-    writeOut(accK, n, d, dk, w.start + lo, w.kvHead * d);
-    writeOut(accV, n, d, dv, w.start + lo, w.kvHead * d);
+    writeOut(accK, 0, n, d, dk, w.start + lo, w.kvHead * d);
+    writeOut(accV, 0, n, d, dv, w.start + lo, w.kvHead * d);
     pool.give(accK);
     pool.give(accV);
     pool.give(keys.data());
@@ -339,12 +426,12 @@ final class CpuAttention {
   }
 
   private static void writeOut(
-      float[] acc, int rows, int headDim, CpuTensor to, int row, int column) {
+      float[] acc, int at, int rows, int headDim, CpuTensor to, int row, int column) {
     for (int i = 0; i < rows; i++) {
       for (int d = 0; d < headDim; d += W) {
         System.arraycopy(
             acc,
-            (d / W * rows + i) * W,
+            at + (d / W * rows + i) * W,
             to.data,
             to.row(row + i) + column + d,
             Math.min(W, headDim - d));

@@ -15,9 +15,17 @@ final class Packing {
    * rows from the top, each {@code [k][rows]}; row i's tile begins at {@code to + i * k}.
    */
   static void packA(float[] a, int off, int rs, int cs, int m, int k, float[] to, int toOff) {
+    packA(a, off, rs, cs, m, k, to, toOff, 0, k);
+  }
+
+  /**
+   * The same of k columns that are columns {@code [first, first + k)} of {@code all} in the tiles.
+   */
+  static void packA(
+      float[] a, int off, int rs, int cs, int m, int k, float[] to, int toOff, int first, int all) {
     for (int i = 0; i < m; ) {
       int h = Tile.height(m - i);
-      packTile(a, off + i * rs, rs, cs, h, k, to, toOff + i * k);
+      packTile(a, off + i * rs, rs, cs, h, k, to, toOff + i * all + first * h);
       i += h;
     }
   }

@@ -10,12 +10,14 @@ import dev.reckoner.tensor.WeightSource;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is packed once for several products gives the same bits as each product alone. */
 class AdaptedLinearTest {
   private static final int TOKENS = 77;
   private static final int IN = 128;
-  private static final int OUT = 96;
+  private static final int OUT = 101;
   private static final int RANK = 5;
 
   private final CpuBackend b = CpuBackend.open(2);
@@ -41,13 +43,15 @@ class AdaptedLinearTest {
     return values;
   }
 
-  @Test
-  void forwardAndBackwardAreTheirPieces() {
+  /** Where the parts meet decides whether they are added panel by panel or afterwards. */
+  @ParameterizedTest
+  @ValueSource(ints = {32, 40, 64})
+  void forwardAndBackwardAreTheirPieces(int middle) {
     Matrix w = b.nf4(List.of(Nf4.quantise(WeightSource.of(values(OUT * IN), OUT, IN))));
     Matrix a = b.trainable(tensor(2 * RANK, IN));
-    LowRank.Part first = new LowRank.Part(b.trainable(tensor(40, RANK)), 0, 40, 0, RANK);
+    LowRank.Part first = new LowRank.Part(b.trainable(tensor(middle, RANK)), 0, middle, 0, RANK);
     LowRank.Part second =
-        new LowRank.Part(b.trainable(tensor(OUT - 40, RANK)), 40, OUT, RANK, 2 * RANK);
+        new LowRank.Part(b.trainable(tensor(OUT - middle, RANK)), middle, OUT, RANK, 2 * RANK);
     LowRank adapter = new LowRank(a, 0.5f, List.of(first, second));
     Tensor x = tensor(TOKENS, IN);
     Tensor u = b.floats(TOKENS, 2 * RANK);
