@@ -36,6 +36,7 @@ public final class CpuBackend implements Backend {
   private final Workers workers;
   private final FloatPool pool;
   private final Gemm gemm;
+  private final NarrowingProduct narrowing;
   private final Norms norms;
   private final QkNormRope qkNormRope;
   private final CpuAttention attention;
@@ -89,6 +90,7 @@ public final class CpuBackend implements Backend {
     workers = new Workers(threads);
     pool = new FloatPool();
     gemm = new Gemm(workers, pool);
+    narrowing = new NarrowingProduct(workers, pool);
     norms = new Norms(workers);
     qkNormRope = new QkNormRope(workers, pool);
     attention = new CpuAttention(workers, pool);
@@ -373,9 +375,13 @@ public final class CpuBackend implements Backend {
       Backend.super.linear(w, adapter, x, u, y);
       return;
     }
+    boolean whole = adapter.parts().stream().allMatch(part -> part.fromColumn() % W == 0);
+    if (whole && narrowing.suits(x.rows(), x.columns(), y.columns())) {
+      narrowingLinear(w, adapter, a, cpu(x), cpu(u), cpu(y));
+      return;
+    }
     Gemm.Packed packed = gemm.pack(Gemm.Left.of(cpu(x)), x.columns());
     gemm.multiply(packed, 0, a.forward(), 1, 0, cpu(u));
-    boolean whole = adapter.parts().stream().allMatch(part -> part.fromColumn() % W == 0);
     List<Gemm.Addend> addends = whole ? addends(adapter, u) : List.of();
     switch (cpu(w)) {
       case BlockMatrix m -> gemm.multiplyBlocks(packed, m, 1, 0, cpu(y), addends);
@@ -385,6 +391,21 @@ public final class CpuBackend implements Backend {
     addends.forEach(addend -> gemm.release(addend.u()));
     if (!whole) {
       addLowRank(adapter, u, y);
+    }
+  }
+
+  private void narrowingLinear(
+      Matrix w, LowRank adapter, CpuMatrix a, CpuTensor x, CpuTensor u, CpuTensor y) {
+    List<NarrowingProduct.Addend> addends = new ArrayList<>();
+    for (LowRank.Part part : adapter.parts()) {
+      CpuTensor ranks = cpu(u.columns(part.fromRank(), part.toRank()));
+      Panels b = cpu(part.b()).forward();
+      addends.add(new NarrowingProduct.Addend(ranks, b, adapter.scale(), part.fromColumn()));
+    }
+    List<NarrowingProduct.Ranks> ranks = List.of(new NarrowingProduct.Ranks(a.forward(), 1, 0, u));
+    switch (cpu(w)) {
+      case BlockMatrix m -> narrowing.multiply(x, m, y, ranks, addends);
+      case CpuMatrix m -> narrowing.multiply(x, m.forward(), y, ranks, addends);
     }
   }
 
@@ -401,6 +422,18 @@ public final class CpuBackend implements Backend {
   /** Packs dy once for all products, and adds the adapter's while dx is in the cache. */
   @Override
   public void linearInputGradient(Matrix w, LowRank adapter, Tensor dy, Tensor du, Tensor dx) {
+    if (narrowing.suits(dy.rows(), dy.columns(), dx.columns())) {
+      List<NarrowingProduct.Ranks> ranks = new ArrayList<>();
+      for (LowRank.Part part : adapter.parts()) {
+        CpuTensor u = cpu(du.columns(part.fromRank(), part.toRank()));
+        Panels b = cpu(part.b()).backward();
+        ranks.add(new NarrowingProduct.Ranks(b, adapter.scale(), part.fromColumn(), u));
+      }
+      Panels a = cpu(adapter.a()).backward();
+      List<NarrowingProduct.Addend> addend = List.of(new NarrowingProduct.Addend(cpu(du), a, 1, 0));
+      narrowing.multiply(cpu(dy), cpu(w).backward(), cpu(dx), ranks, addend);
+      return;
+    }
     Gemm.Packed packed = gemm.pack(Gemm.Left.of(cpu(dy)), dy.columns());
     for (LowRank.Part part : adapter.parts()) {
       CpuTensor ranks = cpu(du.columns(part.fromRank(), part.toRank()));

@@ -145,10 +145,11 @@ final class Gemm {
             for (int p = 0; p < panels; p++) {
               float[] panel = b.panel(first + p, k0, kc, scratch);
               int at = b.at(first + p, k0);
+              int width = b.n() - (first + p) * W;
               for (int i = 0; i < rows; ) {
                 int h = Tile.height(m - from - i);
                 int left = (from + i) * a.k + (column + k0) * h;
-                Tile.multiply(h, kc, a.data, left, panel, at, acc, (p * rows + i) * W);
+                Tile.multiply(h, width, kc, a.data, left, panel, at, acc, (p * rows + i) * W);
                 i += h;
               }
             }
@@ -510,7 +511,8 @@ final class Gemm {
     }
   }
 
-  private static void writeOut(
+  /** {@code C = alpha * acc + beta * C} of 32 columns or as many as there are. */
+  static void writeOut(
       float[] acc,
       int accRow,
       int rows,

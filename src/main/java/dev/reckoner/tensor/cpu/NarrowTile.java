@@ -14,18 +14,23 @@ final class NarrowTile {
 
   private NarrowTile() {}
 
-  /** {@link Tile#multiply}. */
-  static void multiply(int height, int k, float[] a, int ao, float[] b, int bo, float[] c, int co) {
+  /** {@link Tile#multiply}, of the first {@code width} columns or of more. */
+  static void multiply(
+      int height, int width, int k, float[] a, int ao, float[] b, int bo, float[] c, int co) {
     switch (height) {
       case 8 -> {
         rows4Of8(k, a, ao, b, bo, c, co);
-        rows4Of8(k, a, ao, b, bo + 16, c, co + 16);
         rows4Of8(k, a, ao + 4, b, bo, c, co + 128);
-        rows4Of8(k, a, ao + 4, b, bo + 16, c, co + 144);
+        if (width > 16) {
+          rows4Of8(k, a, ao, b, bo + 16, c, co + 16);
+          rows4Of8(k, a, ao + 4, b, bo + 16, c, co + 144);
+        }
       }
       case 4 -> {
         rows4(k, a, ao, b, bo, c, co);
-        rows4(k, a, ao, b, bo + 16, c, co + 16);
+        if (width > 16) {
+          rows4(k, a, ao, b, bo + 16, c, co + 16);
+        }
       }
       case 2 -> rows2(k, a, ao, b, bo, c, co);
       default -> row(k, a, ao, b, bo, c, co);

@@ -29,8 +29,14 @@ final class Tile {
 
   /** {@code C += A B} over {@code k} steps. */
   static void multiply(int height, int k, float[] a, int ao, float[] b, int bo, float[] c, int co) {
+    multiply(height, WIDTH, k, a, ao, b, bo, c, co);
+  }
+
+  /** The same where only the first {@code width} columns count; the others may be left out. */
+  static void multiply(
+      int height, int width, int k, float[] a, int ao, float[] b, int bo, float[] c, int co) {
     if (NARROW) {
-      NarrowTile.multiply(height, k, a, ao, b, bo, c, co);
+      NarrowTile.multiply(height, width, k, a, ao, b, bo, c, co);
       return;
     }
     switch (height) {

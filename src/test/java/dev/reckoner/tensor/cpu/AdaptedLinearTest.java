@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is packed once for several products gives the same bits as each product alone. */
@@ -43,29 +44,40 @@ class AdaptedLinearTest {
     return values;
   }
 
+  /** A layer with fewer outputs than inputs, and one with more, of many rows. */
+  @ParameterizedTest
+  @CsvSource({"300, 192, 101, 64", "300, 192, 101, 40", "257, 320, 160, 96", "300, 64, 333, 128"})
+  void manyRowsToo(int tokens, int in, int out, int middle) {
+    compare(tokens, in, out, middle);
+  }
+
   /** Where the parts meet decides whether they are added panel by panel or afterwards. */
   @ParameterizedTest
   @ValueSource(ints = {32, 40, 64})
   void forwardAndBackwardAreTheirPieces(int middle) {
-    Matrix w = b.nf4(List.of(Nf4.quantise(WeightSource.of(values(OUT * IN), OUT, IN))));
-    Matrix a = b.trainable(tensor(2 * RANK, IN));
+    compare(TOKENS, IN, OUT, middle);
+  }
+
+  private void compare(int tokens, int in, int out, int middle) {
+    Matrix w = b.nf4(List.of(Nf4.quantise(WeightSource.of(values(out * in), out, in))));
+    Matrix a = b.trainable(tensor(2 * RANK, in));
     LowRank.Part first = new LowRank.Part(b.trainable(tensor(middle, RANK)), 0, middle, 0, RANK);
     LowRank.Part second =
-        new LowRank.Part(b.trainable(tensor(OUT - middle, RANK)), middle, OUT, RANK, 2 * RANK);
+        new LowRank.Part(b.trainable(tensor(out - middle, RANK)), middle, out, RANK, 2 * RANK);
     LowRank adapter = new LowRank(a, 0.5f, List.of(first, second));
-    Tensor x = tensor(TOKENS, IN);
-    Tensor u = b.floats(TOKENS, 2 * RANK);
-    Tensor y = b.floats(TOKENS, OUT);
+    Tensor x = tensor(tokens, in);
+    Tensor u = b.floats(tokens, 2 * RANK);
+    Tensor y = b.floats(tokens, out);
     b.linear(w, adapter, x, u, y);
-    Tensor dy = tensor(TOKENS, OUT);
-    Tensor du = b.floats(TOKENS, 2 * RANK);
-    Tensor dx = b.floats(TOKENS, IN);
+    Tensor dy = tensor(tokens, out);
+    Tensor du = b.floats(tokens, 2 * RANK);
+    Tensor dx = b.floats(tokens, in);
     b.linearInputGradient(w, adapter, dy, du, dx);
 
-    Tensor u2 = b.floats(TOKENS, 2 * RANK);
-    Tensor y2 = b.floats(TOKENS, OUT);
-    Tensor du2 = b.floats(TOKENS, 2 * RANK);
-    Tensor dx2 = b.floats(TOKENS, IN);
+    Tensor u2 = b.floats(tokens, 2 * RANK);
+    Tensor y2 = b.floats(tokens, out);
+    Tensor du2 = b.floats(tokens, 2 * RANK);
+    Tensor dx2 = b.floats(tokens, in);
     b.linear(a, x, 1, 0, u2);
     b.linear(w, x, 1, 0, y2);
     for (LowRank.Part p : adapter.parts()) {
