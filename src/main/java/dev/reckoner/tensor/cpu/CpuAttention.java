@@ -364,11 +364,9 @@ final class CpuAttention {
     int n = w.rows();
     int hi = lo + n;
     int length = w.end - w.start;
-    int last = s.window == 0 ? length : Math.min(length, hi - 1 + s.window);
-    if (queries != null) {
-      // whole blocks, as dq is laid out; what a query does not see adds nothing
-      last = Math.min(length, Math.ceilDiv(last, BLOCK) * BLOCK);
-    }
+    // whole blocks of queries, as dq is laid out; what a query does not see adds nothing
+    int seen = s.window == 0 ? length : hi - 1 + s.window;
+    int last = Math.min(length, Math.ceilDiv(seen, BLOCK) * BLOCK);
     PanelArray keys = transposed(k, w, lo, hi, d);
     PanelArray vT = transposed(v, w, lo, hi, d);
     int size = s.dimPanels() * n * W;

@@ -238,7 +238,7 @@ final class Gemm {
   }
 
   /** Adds rows {@code [from, from + rows)} of packed A times panel p to {@code acc [rows][32]}. */
-  private static void addPanel(
+  static void addPanel(
       float[] packed, int m, int from, int rows, Panels b, int p, float[] scratch, float[] acc) {
     int k = b.k();
     for (int k0 = 0; k0 < k; k0 += KC) {

@@ -68,7 +68,7 @@ final class Int8Matrix implements BlockMatrix {
   @Override
   public void codes(int panel, int block, float[] codes, float[] scales) {
     int base = base(panel, block);
-    if (!DecodeKernel.supported() && Unpack.supported()) {
+    if (DecodeKernel256.supported()) {
       Unpack.int8(data, base, codes, scales);
       return;
     }

@@ -76,7 +76,7 @@ final class NarrowingProduct {
         y,
         ranks,
         addends,
-        (k0, slice, kc, rows, acc, scratch) -> addPanels(slice, 0, kc, rows, w, k0, acc, scratch));
+        (k0, slice, kc, rows, acc, scratch) -> addPanels(slice, kc, rows, w, k0, acc, scratch));
   }
 
   private interface Weights {
@@ -103,7 +103,7 @@ final class NarrowingProduct {
             for (int i = 0; i < ranks.size(); i++) {
               Ranks r = ranks.get(i);
               if (k0 >= r.from && k0 < r.from + r.b.k()) {
-                addPanels(slice, 0, kc, rows, r.b, k0 - r.from, rankSums.get(i), scratch);
+                addPanels(slice, kc, rows, r.b, k0 - r.from, rankSums.get(i), scratch);
               }
             }
             weights.add(k0, slice, kc, rows, acc, scratch);
@@ -145,46 +145,28 @@ final class NarrowingProduct {
   private void add(Addend addend, int from, int rows, CpuTensor y, float[] scratch) {
     CpuTensor u = addend.u;
     Panels b = addend.b;
-    int panels = (b.n() + W - 1) / W;
     float[] packed = pool.take((long) rows * b.k());
-    float[] sums = zeros(panels * rows * W);
+    float[] sums = pool.take((long) rows * W);
     Packing.packA(u.data, u.row(from), u.stride, 1, rows, b.k(), packed, 0);
-    for (int k0 = 0; k0 < b.k(); k0 += Gemm.KC) {
-      int kc = Math.min(Gemm.KC, b.k() - k0);
-      addPanels(packed, k0, b.k(), rows, kc, b, k0, sums, scratch);
-    }
-    for (int p = 0; p < panels; p++) {
-      int column = addend.from + p * W;
-      Gemm.writeOut(sums, p * rows, rows, addend.scale, 1, y, from, column);
+    for (int p = 0; p * W < b.n(); p++) {
+      Arrays.fill(sums, 0, rows * W, 0f);
+      Gemm.addPanel(packed, rows, 0, rows, b, p, scratch, sums);
+      Gemm.writeOut(sums, 0, rows, addend.scale, 1, y, from, addend.from + p * W);
     }
     pool.give(packed);
     pool.give(sums);
   }
 
+  /** Adds a packed slice times rows {@code [k0, k0 + kc)} of B. */
   private static void addPanels(
-      float[] packed, int at, int kc, int rows, Panels b, int k0, float[] acc, float[] scratch) {
-    addPanels(packed, at, kc, rows, kc, b, k0, acc, scratch);
-  }
-
-  /** Adds columns {@code [at, at + kc)} of packed rows of {@code all}, times rows k0 on of B. */
-  private static void addPanels(
-      float[] packed,
-      int at,
-      int all,
-      int rows,
-      int kc,
-      Panels b,
-      int k0,
-      float[] acc,
-      float[] scratch) {
+      float[] slice, int kc, int rows, Panels b, int k0, float[] acc, float[] scratch) {
     for (int p = 0; p * W < b.n(); p++) {
       float[] panel = b.panel(p, k0, kc, scratch);
       int first = b.at(p, k0);
       int width = b.n() - p * W;
       for (int i = 0; i < rows; ) {
         int h = Tile.height(rows - i);
-        Tile.multiply(
-            h, width, kc, packed, i * all + at * h, panel, first, acc, (p * rows + i) * W);
+        Tile.multiply(h, width, kc, slice, i * kc, panel, first, acc, (p * rows + i) * W);
         i += h;
       }
     }

@@ -84,7 +84,7 @@ final class Nf4Matrix implements BlockMatrix {
   @Override
   public void codes(int p, int block, float[] codes, float[] scales) {
     int base = base(p, block);
-    if (!DecodeKernel.supported() && Unpack.supported()) {
+    if (DecodeKernel256.supported()) {
       Unpack.nf4(data, base, codes, scales);
       return;
     }
