@@ -99,16 +99,18 @@ __device__ __forceinline__ double warpSum(double v) {
 }
 
 // gelu_tanh(x) and its derivative. The value is rounded step by step as written, so that every
-// kernel has the same bits.
+// kernel has the same bits. Beside 1 what is below the normal numbers does not count, hence ftz.
 __device__ __forceinline__ float gelu(float x, float *slope) {
   const float a = 0.7978845608028654f, b = 0.044715f;
-  float square = __fmul_rn(x, x);
+  float square = __fmul_rn(x, x), power, inverse;
   float u = __fmul_rn(2.f * a, fmaf(__fmul_rn(b, square), x, x));
-  float t = __fsub_rn(1.f, __fdividef(2.f, __fadd_rn(1.f, __expf(u))));
-  *slope = 0.5f * (1.f + t) + 0.5f * x * (1.f - t * t) * a * (1.f + 3.f * b * square);
-  return __fmul_rn(__fmul_rn(0.5f, x), __fadd_rn(1.f, t));
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(__fmul_rn(u, 1.4426950408889634f)));
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(__fadd_rn(1.f, power)));
+  float twice = __fadd_rn(1.f, __fmaf_rn(-2.f, inverse, 1.f));
+  float value = __fmul_rn(__fmul_rn(0.5f, x), twice);
+  *slope = fmaf(value * inverse, fmaf(6.f * a * b, square, 2.f * a), 0.5f * twice);
+  return value;
 }
-
 
 // c += a b^T on tensor cores, 16 rows by 8: lane 4g + q holds rows g and g + 8 of a, row g of b, and
 // columns 2q, 2q + 1 of both rows of c.

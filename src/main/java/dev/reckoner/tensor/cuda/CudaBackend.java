@@ -43,7 +43,7 @@ public final class CudaBackend implements Backend {
   // kernels/adapted.cu
   private static final int WIDEST_RANK = 32;
   private static final int ADAPTED_COLUMNS = 128;
-  private static final int ADAPTED_TOKENS = 64;
+  private static final int ADAPTED_TOKENS = 32;
 
   /** Into how many shares a row of logits is divided to find its largest. */
   private static final int SHARES = 32;
@@ -1284,7 +1284,8 @@ public final class CudaBackend implements Backend {
     int strips = (columns + ADAPTED_COLUMNS - 1) / ADAPTED_COLUMNS;
     int tiles = (d.rows() + ADAPTED_TOKENS - 1) / ADAPTED_TOKENS;
     int shares = Math.clamp(3 * device.multiprocessors() / strips, 1, tiles);
-    int shared = 2 * ADAPTED_TOKENS * (3 * (ADAPTED_COLUMNS + 8) + 3 * rank + 8);
+    // Two tiles: one is worked on, the other on its way.
+    int shared = 2 * 2 * ADAPTED_TOKENS * (3 * (ADAPTED_COLUMNS + 8) + 3 * rank + 8);
     List<String> defines = List.of("RANK=" + rank);
     try (CudaTensor partial = CudaTensor.allocate(device, shares * 3 * columns, rank, true)) {
       kernels
