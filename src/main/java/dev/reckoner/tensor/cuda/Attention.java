@@ -4,9 +4,18 @@ import dev.reckoner.tensor.cuda.Kernels.Kernel;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Launches of {@code kernels/attention.cu}, which is compiled for each head size. */
+/**
+ * Launches of {@code kernels/attention.cu}, which is compiled for each head size, and of {@code
+ * kernels/attention_hopper.cu}, which takes two query heads at a time.
+ */
 final class Attention {
   private static final String FILE = "attention";
+  private static final String HOPPER_FILE = "attention_hopper";
+  private static final int HOPPER_HEAD = 256;
+
+  /** Where the Hopper kernels' tiles begin in shared memory. */
+  private static final int ALIGNMENT = 1024;
+
   private static final int TILE = CudaIndices.TILE;
   private static final int LARGEST_HEAD = 256;
 
@@ -35,15 +44,54 @@ final class Attention {
           "heads of %d are not supported on the GPU (at most %d): use --backend cpu"
               .formatted(headDim, LARGEST_HEAD));
     }
+    int vector = isVector(headDim, operands) ? 1 : 0;
+    return kernels.get(FILE, defines(cluster, "D=" + headDim, "VECTOR=" + vector), name);
+  }
+
+  private static List<String> defines(int cluster, String... others) {
+    List<String> defines = new ArrayList<>(List.of(others));
+    if (cluster > 1) {
+      defines.add("PARTS=" + cluster);
+    }
+    return List.copyOf(defines);
+  }
+
+  private static boolean isVector(int headDim, CudaTensor... operands) {
     boolean vector = headDim % 8 == 0;
     for (CudaTensor t : operands) {
       vector &= t.isVector();
     }
-    List<String> defines = new ArrayList<>(List.of("D=" + headDim, "VECTOR=" + (vector ? 1 : 0)));
-    if (cluster > 1) {
-      defines.add("PARTS=" + cluster);
+    return vector;
+  }
+
+  private boolean forHopper(int headDim, int group, CudaTensor... operands) {
+    return device.hasWarpgroupProducts()
+        && headDim == HOPPER_HEAD
+        && group % 2 == 0
+        && isVector(headDim, operands);
+  }
+
+  private Kernel hopper(String name, int cluster) {
+    return kernels.get(HOPPER_FILE, defines(cluster, "D=" + HOPPER_HEAD), name);
+  }
+
+  /** Bytes of {@code tiles} shared tiles of a head and {@code products} of 64 by 64. */
+  private static int hopperBytes(int tiles, int products) {
+    return ALIGNMENT + 2 * TILE * (tiles * HOPPER_HEAD + products * TILE);
+  }
+
+  private Kernels forward(boolean hopper, int headDim, CudaTensor... operands) {
+    return kernels.call(
+        hopper ? hopper("attention", 1) : kernel("attention", headDim, operands));
+  }
+
+  private static void launchForward(
+      Kernels call, boolean hopper, int tiles, int heads, int headDim) {
+    if (hopper) {
+      call.launch(tiles, heads / 2, 256, hopperBytes(7, 0));
+    } else {
+      call.launch(tiles, heads, 128, sharedBytes(headDim, 3, 0));
     }
-    return kernels.get(FILE, List.copyOf(defines), name);
   }
 
   private static int padded(int headDim) {
@@ -67,22 +115,24 @@ final class Attention {
       CudaTensor out,
       CudaTensor logSumExp) {
     int heads = q.columns() / headDim;
+    int group = heads * headDim / k.columns();
     CudaIndices tiles = sequences.queryTiles();
-    kernels
-        .call(kernel("attention", headDim, q, k, v, out))
-        .t(q)
-        .t(k)
-        .t(v)
-        .p(0)
-        .i(0)
-        .p(tiles.address())
-        .i(heads)
-        .i(heads * headDim / k.columns())
-        .i(window)
-        .f(scale)
-        .t(out)
-        .p(logSumExp == null ? 0 : logSumExp.address())
-        .launch(tiles.size() / 4, heads, 128, sharedBytes(headDim, 3, 0));
+    boolean hopper = forHopper(headDim, group, q, k, v, out);
+    Kernels call =
+        forward(hopper, headDim, q, k, v, out)
+            .t(q)
+            .t(k)
+            .t(v)
+            .p(0)
+            .i(0)
+            .p(tiles.address())
+            .i(heads)
+            .i(group)
+            .i(window)
+            .f(scale)
+            .t(out)
+            .p(logSumExp == null ? 0 : logSumExp.address());
+    launchForward(call, hopper, tiles.size() / 4, heads, headDim);
   }
 
   void cached(
@@ -94,24 +144,25 @@ final class Attention {
       float scale,
       CudaTensor out) {
     int heads = q.columns() / headDim;
-    int kvHeads = batch.width() / headDim;
-    kernels
-        .call(kernel("attention", headDim, q, out))
-        .t(q)
-        .p(0)
-        .i(batch.width())
-        .p(0)
-        .i(batch.width())
-        .p(batch.table().address())
-        .i(layer)
-        .p(batch.tiles().address())
-        .i(heads)
-        .i(heads * headDim / batch.width())
-        .i(window)
-        .f(scale)
-        .t(out)
-        .p(0)
-        .launch(batch.tiles().size() / 4, heads, 128, sharedBytes(headDim, 3, 0));
+    int group = heads * headDim / batch.width();
+    boolean hopper = forHopper(headDim, group, q, out);
+    Kernels call =
+        forward(hopper, headDim, q, out)
+            .t(q)
+            .p(0)
+            .i(batch.width())
+            .p(0)
+            .i(batch.width())
+            .p(batch.table().address())
+            .i(layer)
+            .p(batch.tiles().address())
+            .i(heads)
+            .i(group)
+            .i(window)
+            .f(scale)
+            .t(out)
+            .p(0);
+    launchForward(call, hopper, batch.tiles().size() / 4, heads, headDim);
   }
 
   void append(CudaCacheBatch batch, int layer, CudaTensor k, CudaTensor v) {
@@ -172,11 +223,18 @@ final class Attention {
               && Integer.bitCount(parts) == 1
               && device.hasClusters()
               && headDim % 64 == 0;
+      int cluster = clustered ? parts : 1;
+      // Both halves alike: how kept scores' gradients lie is the kernels' own affair.
+      boolean hopper = forHopper(headDim, heads / kvHeads, all);
+      Kernel keysKernel =
+          hopper
+              ? hopper("attention_gradient_kv", cluster)
+              : kernel("attention_gradient_kv", headDim, cluster, all);
       try (CudaTensor partial =
           parts == 1 || clustered
               ? null
               : CudaTensor.allocate(device, parts * 2 * k.rows(), k.columns(), true)) {
-        gradient("attention_gradient_kv", headDim, clustered ? parts : 1, all)
+        gradient(keysKernel, all)
             .p(logSumExp.address())
             .p(delta.address())
             .p(keys.address())
@@ -191,7 +249,7 @@ final class Attention {
             .i(k.rows())
             .p(scoreTiles)
             .i(slots)
-            .launch(keys.size() / 4, kvHeads * parts, 256, shared);
+            .launch(keys.size() / 4, kvHeads * parts, 256, hopper ? hopperBytes(6, 2) : shared);
         if (parts > 1 && !clustered) {
           kernels
               .call(kernel("attention_gradient_sum", headDim, all))
@@ -205,8 +263,9 @@ final class Attention {
         }
       }
       if (kept) {
+        String name = "attention_gradient_q_scores";
         kernels
-            .call(kernel("attention_gradient_q_scores", headDim, all))
+            .call(hopper ? hopper(name, 1) : kernel(name, headDim, all))
             .t(k)
             .p(tiles.address())
             .i(heads)
@@ -216,10 +275,14 @@ final class Attention {
             .p(scoreTiles)
             .i(slots)
             .t(dq)
-            .launch(tiles.size() / 4, heads, 256, sharedBytes(headDim, 2, 2));
+            .launch(
+                tiles.size() / 4,
+                hopper ? heads / 2 : heads,
+                256,
+                hopper ? hopperBytes(4, 8) : sharedBytes(headDim, 2, 2));
         device.free(scoreTiles);
       } else {
-        gradient("attention_gradient_q", headDim, 1, all)
+        gradient(kernel("attention_gradient_q", headDim, all), all)
             .p(logSumExp.address())
             .p(delta.address())
             .p(tiles.address())
@@ -234,13 +297,8 @@ final class Attention {
   }
 
   /** The arguments that both halves of the gradient begin with: dOut, q, k and v. */
-  private Kernels gradient(String name, int headDim, int cluster, CudaTensor... all) {
-    return kernels
-        .call(kernel(name, headDim, cluster, all))
-        .t(all[0])
-        .t(all[1])
-        .t(all[2])
-        .t(all[3]);
+  private Kernels gradient(Kernel kernel, CudaTensor... all) {
+    return kernels.call(kernel).t(all[0]).t(all[1]).t(all[2]).t(all[3]);
   }
 
   /**

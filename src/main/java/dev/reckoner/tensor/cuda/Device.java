@@ -141,6 +141,11 @@ final class Device implements AutoCloseable {
     return "sm_%d%d%s".formatted(major, minor, major >= 9 ? "a" : "");
   }
 
+  /** Whether tensor cores multiply for whole warpgroups: Hopper has this, its successors do not. */
+  boolean hasWarpgroupProducts() {
+    return major == 9;
+  }
+
   /** Whether blocks can share memory in clusters. */
   boolean hasClusters() {
     return major >= 9;
