@@ -81,8 +81,7 @@ final class Attention {
   }
 
   private Kernels forward(boolean hopper, int headDim, CudaTensor... operands) {
-    return kernels.call(
-        hopper ? hopper("attention", 1) : kernel("attention", headDim, operands));
+    return kernels.call(hopper ? hopper("attention", 1) : kernel("attention", headDim, operands));
   }
 
   private static void launchForward(
