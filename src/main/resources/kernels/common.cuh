@@ -152,6 +152,35 @@ __device__ __forceinline__ void awaitCopies() {
   asm volatile("cp.async.wait_all;" ::: "memory");
 }
 
+// Copies of whole ranges to shared memory: one thread asks for one, and whoever waits for the barrier
+// has them. Addresses and sizes are multiples of 16 bytes.
+__device__ __forceinline__ u32 sharedAddress(const void *p) { return (u32)__cvta_generic_to_shared(p); }
+__device__ __forceinline__ void initBarriers(u64 *barriers, int count) {
+  for (int i = 0; i < count; i++)
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(sharedAddress(barriers + i)) : "memory");
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+// By one thread, once: how many bytes will come.
+__device__ __forceinline__ void expectBytes(u64 *barrier, u32 bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(sharedAddress(barrier)),
+               "r"(bytes) : "memory");
+}
+__device__ __forceinline__ void copyRange(void *to, const void *from, u32 bytes, u64 *barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+          sharedAddress(to)),
+      "l"(from), "r"(bytes), "r"(sharedAddress(barrier)) : "memory");
+}
+__device__ __forceinline__ void awaitBytes(u64 *barrier) {
+  asm volatile(
+      "{\n.reg .pred p;\nagain:\nmbarrier.try_wait.parity.shared::cta.b64 p, [%0], 0;\n@!p bra again;\n}" ::"r"(
+          sharedAddress(barrier)) : "memory");
+}
+// Before a range overwrites what threads have read or written.
+__device__ __forceinline__ void beforeCopyRange() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 // Into the cache that all multiprocessors share.
 __device__ __forceinline__ void prefetch(const void *p) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(p));

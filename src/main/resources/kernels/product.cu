@@ -2,6 +2,9 @@
 // (mma.m16n8k16, bf16 in, fp32 out). Compiled for ROWS (8, 16, 32, 64), TILES of 8 outputs a warp,
 // SLICES of the columns in a block, DEPTH pieces read ahead, GEGLU, NF4 and ADAPTED. STAGED: x is
 // copied to shared memory first; RESIDENT: so are all of a warp's NF4 weights, at most DEPTH pieces.
+// UNIFORM: all adapters have RANK ranks in each part, a multiple of 16, and what a block reads of them
+// fits shared memory.
+// INS columns and OUTPUTS, 0 if they vary.
 // A kernel of a few microseconds runs most of its instructions once and has to fetch each of them, so
 // loops stay loops where registers allow it.
 //
@@ -22,37 +25,38 @@
 #define SCALES (DEPTH | 1)
 #define HELD (RESIDENT ? TILES * 8 * (CODES + SCALES) : 0)
 
-#if ADAPTED
+#if ADAPTED && !UNIFORM
 #define TOGETHER 4
 
-// Four ranks of u from r on, as bf16, times scale.
-__device__ __noinline__ float4 anyRanks(const float *u, int r, int rank) {
-  return make_float4(r < rank ? u[r] : 0.f, r + 1 < rank ? u[r + 1] : 0.f,
-                     r + 2 < rank ? u[r + 2] : 0.f, r + 3 < rank ? u[r + 3] : 0.f);
-}
-__device__ __forceinline__ uint2 fourRanks(const float *u, int r, int rank, float scale,
-                                           bool aligned) {
+// Four ranks of u from r on, as bf16, times scale. FOURS: ranks of all parts begin and end at
+// multiples of 4.
+__device__ __forceinline__ uint2 fourRanks(const float *u, int r, int rank, float scale) {
   float4 v = make_float4(0.f, 0.f, 0.f, 0.f);
-  if (!aligned)
-    v = anyRanks(u, r, rank);
-  else if (r < rank)
-    v = *reinterpret_cast<const float4 *>(u + r);
+#if FOURS
+  if (r < rank) v = *reinterpret_cast<const float4 *>(u + r);
+#else
+  if (r < rank) v.x = u[r];
+  if (r + 1 < rank) v.y = u[r + 1];
+  if (r + 2 < rank) v.z = u[r + 2];
+  if (r + 3 < rank) v.w = u[r + 3];
+#endif
   return make_uint2(pack(v.x * scale, v.y * scale), pack(v.z * scale, v.w * scale));
 }
 
-__device__ __noinline__ uint2 anyRanks(const bf16 *b, int r, int rank) {
+// Four of a row of B; behind its end any that can be read, since u has zeros there.
+__device__ __forceinline__ uint2 fourRanks(const bf16 *b, int r, int rank) {
+#if FOURS
+  return __ldg(reinterpret_cast<const uint2 *>(b + min(r, max(rank - 4, 0))));
+#else
   u32 v[4];
 #pragma unroll
   for (int i = 0; i < 4; i++) v[i] = r + i < rank ? b[r + i] : 0;
   return make_uint2(v[0] | v[1] << 16, v[2] | v[3] << 16);
-}
-__device__ __forceinline__ uint2 fourRanks(const bf16 *b, int r, int rank) {
-  if (rank % 4) return anyRanks(b, r, rank);
-  return r < rank ? __ldg(reinterpret_cast<const uint2 *>(b + r)) : make_uint2(0, 0);
+#endif
 }
 
 // What a group has for some columns of the matrix: row n of its B begins at b + n * rank; rank is 0
-// where it has nothing for them.
+// where it has nothing for them, and b can be read all the same.
 struct Site {
   const bf16 *b;
   float scale;
@@ -66,7 +70,7 @@ struct NextSite {
 #define SITES (GEGLU ? 2 : UNITS * TILES)
 
 __device__ __forceinline__ Site siteOf(const LowRankGroup &group, int column) {
-  Site site = {nullptr, group.scale, 0, 0};
+  Site site = {group.b[0], group.scale, 0, 0};
 #pragma unroll
   for (int p = 0; p < 3; p++)
     if (p < group.parts && column >= group.fromColumn[p] && column < group.toColumn[p]) {
@@ -82,6 +86,10 @@ struct Lists {
   int count[MT];
   short groups[MT][16], of[ROWS];  // of a row; -1 for none
 
+  __device__ __forceinline__ int at(int m, int k) const {
+    return groups[m][min(k, max(count[m] - 1, 0))];
+  }
+
   __device__ __forceinline__ void make(const int *groupOf, int rows) {
     int t = threadIdx.x, lane = t & 31;
     if (t >= (rows + 31) / 32 * 32) return;
@@ -89,7 +97,10 @@ struct Lists {
     bool begins = group >= 0 && (t % 16 == 0 || group != before);
     u32 half = __ballot_sync(~0u, begins) >> (lane & 16) & 0xffff;
     if (t < rows) of[t] = group;
-    if (t < rows && t % 16 == 0) count[t / 16] = __popc(half);
+    if (t < rows && t % 16 == 0) {
+      count[t / 16] = __popc(half);
+      if (!half) groups[t / 16][0] = 0;
+    }
     if (begins) groups[t / 16][__popc(half & ((1 << lane % 16) - 1))] = group;
   }
 };
@@ -164,27 +175,33 @@ struct Piece {
 // fp32 partial [gridDim.y, rows, outs]. GEGLU: the matrix is gate and up behind one another, `outs`
 // rows each, and y = gelu(gate) * up. adapters: of this layer, so many, with u [rows, us], or null;
 // no part of them has more than mostRank ranks. next: of the layer that reads y, whose sums over each
-// 32 columns of y go to nextU [rows, outs / 32, nus]. chosen: which rows of a bf16 matrix are the
+// 32 columns of y go to nextU [rows, outs / 32, nus]. UNIFORM: uAt is where in shared memory u lies, in
+// bytes, and so many groups' B, `early`, behind it, which are not in the way of x. chosen: which rows of a bf16 matrix are the
 // outputs; null for all.
 extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void product(
     const u32 *values, const float *scales, const bf16 *x, int xs, bf16 *y, int ys, float *partial,
     int rows, int outs, int ins, float alpha, float beta, const LowRankGroup *adapters,
     const int *groupOf, int groupCount, int mostRank, const float *u, int us,
     const LowRankGroup *next, const int *nextGroupOf, int nextCount, float *nextU, int nus,
-    const int *chosen) {
+    int uAt, int early, const int *chosen) {
   extern __shared__ __align__(16) u32 memory[];
+  ins = INS;
+  if (OUTPUTS) outs = OUTPUTS;
   // x, and when it has been used the sums of the slices
   float *parts = reinterpret_cast<float *>(memory + TABLE + 8 * HELD);
 #if STAGED
   bf16 *staged = reinterpret_cast<bf16 *>(parts);
 #endif
   float *extra = parts + 8 * MT * TILES * 128;  // of adapters
-  bf16 *made = reinterpret_cast<bf16 *>(extra + (ADAPTED ? UNITS * MT * TILES * 128 : 0));
+  bf16 *made = reinterpret_cast<bf16 *>(extra + (ADAPTED && !UNIFORM ? UNITS * MT * TILES * 128 : 0));
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
   int slice = warp % SLICES, first = (blockIdx.x * UNITS + warp / SLICES) * OUTS;
   int pieces = ins >> 6, all = gridDim.y * SLICES, part = blockIdx.y * SLICES + slice;
   int from = pieces * part / all, to = pieces * (part + 1) / all;
   letNextStart();
+  __shared__ __align__(8) u64 barriers[3];
+  u64 *ofX = barriers;
+  if (threadIdx.x == 0) initBarriers(barriers, 3);
   // Weights do not depend on what came before.
   int row[TILES], out[TILES], last[TILES];
 #pragma unroll
@@ -229,8 +246,85 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if NF4
   fillTable(memory);
 #endif
-#if ADAPTED
-  // Who has which rows, and what will be read of them.
+#if UNIFORM
+  // Nor do adapters: who has which rows, and as much of B as there is room for.
+  constexpr int COLUMNS = UNITS * OUTS, HALVES = GEGLU ? 2 : 1, OF_GROUP = HALVES * COLUMNS * RANK;
+  u64 *ofEarly = barriers + 1, *ofLate = barriers + 2;
+  __shared__ int groups[MT * 16], begins[MT], ends[MT];
+  __shared__ float adapterScales[16];
+  __shared__ int fromRanks[HALVES];
+  bf16 *earlyB = reinterpret_cast<bf16 *>(reinterpret_cast<char *>(memory) + uAt) + rows * us * 2;
+#if GEGLU
+  // Rows of A of the next layer lie far enough apart for lanes to stay out of each other's banks.
+  constexpr int APART = COLUMNS + 8;
+  bf16 *nextA = made + ROWS * (COLUMNS + 8), *lateB = nextA + 16 * NEXT_RANK * APART;
+  __shared__ int nextGroups[MT * 16], nextBegins[MT], nextEnds[MT];
+  __shared__ const bf16 *nextSources[16];
+#else
+  bf16 *lateB = made;
+#endif
+  // Everything at once: a load takes long, and what depends on another's takes twice as long.
+  if (threadIdx.x < MT * 16) {
+    int t = threadIdx.x;
+    groups[t] = adapters && t < rows ? groupOf[t] : -1;
+#if GEGLU
+    nextGroups[t] = next && t < rows ? nextGroupOf[t] : -1;
+#endif
+  } else if (threadIdx.x < MT * 17) {
+    int m = threadIdx.x - MT * 16;
+    bool some = m * 16 < rows;
+    begins[m] = adapters && some ? groupOf[rows + 2 * m] : 0;
+    ends[m] = adapters && some ? groupOf[rows + 2 * m + 1] : 0;
+#if GEGLU
+    nextBegins[m] = next && some ? nextGroupOf[rows + 2 * m] : 0;
+    nextEnds[m] = next && some ? nextGroupOf[rows + 2 * m + 1] : 0;
+#endif
+  }
+  // Copies of ranges are asked for by few lanes of each warp: they leave a warp one by one.
+  int copy = lane * 8 + warp;
+  const bf16 *source = nullptr;
+  if (copy < groupCount * HALVES) {
+    int group = copy / HALVES, part = copy % HALVES;
+    const LowRankGroup &of = adapters[group];
+    int column = blockIdx.x * COLUMNS;
+    if (!GEGLU) {
+      while (column >= of.toColumn[part]) part++;
+      column -= of.fromColumn[part];
+    }
+    source = of.b[part] + (i64)column * RANK;
+    adapterScales[group] = of.scale;
+    fromRanks[copy % HALVES] = of.fromRank[part];
+  }
+#if GEGLU
+  if (threadIdx.x < nextCount) nextSources[threadIdx.x] = next[threadIdx.x].a + blockIdx.x * COLUMNS;
+#endif
+  __syncthreads();  // of barriers too
+  if (copy < early * HALVES)
+    copyRange(earlyB + copy * (COLUMNS * RANK), source, COLUMNS * RANK * 2, ofEarly);
+  if (threadIdx.x == 0) expectBytes(ofEarly, early * OF_GROUP * 2);
+#else
+  __syncthreads();
+#endif
+  awaitPrevious();
+#if STAGED
+  // Rows 16 bytes more than a multiple of 128 apart: the lanes of a fragment do not meet in a bank.
+  int base = pieces * (blockIdx.y * SLICES) / all;
+  int count = pieces * ((blockIdx.y + 1) * SLICES) / all - base, pitch = count * 64 + 8;
+  int t = lane * 8 + warp;
+  if (t < rows) copyRange(staged + t * pitch, x + (i64)t * xs + base * 64, count * 128, ofX);
+  int bytes = rows * count * 128;
+#else
+  int base = 0, pitch = xs, bytes = 0;
+  const bf16 *staged = x;
+#endif
+#if UNIFORM
+  const float *ofU = reinterpret_cast<const float *>(reinterpret_cast<char *>(memory) + uAt);
+  if (adapters && threadIdx.x == 64) copyRange((void *)ofU, u, rows * us * 4, ofX);
+  if (adapters) bytes += rows * us * 4;
+#endif
+  if (threadIdx.x == 0) expectBytes(ofX, bytes);
+#if ADAPTED && !UNIFORM
+  // While that comes: who has which rows, and what will be read of them.
   __shared__ Site sites[ROWS][SITES];
   __shared__ Lists lists;
   constexpr int COLUMNS = UNITS * OUTS;
@@ -272,22 +366,8 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
           prefetch(nextSites[i / nus].a + (i64)(i % nus) * outs + c);
 #endif
 #endif
-  awaitPrevious();
-#if STAGED
-  // Rows 16 bytes more than a multiple of 128 apart: the lanes of a fragment do not meet in a bank.
-  int base = pieces * (blockIdx.y * SLICES) / all;
-  int count = pieces * ((blockIdx.y + 1) * SLICES) / all - base, pitch = count * 64 + 8;
-#pragma unroll 1
-  for (int t = warp; t < rows; t += 8)
-#pragma unroll 4
-    for (int c = lane; c < count * 8; c += 32)
-      copyAsync(staged + t * pitch + c * 8, x + (i64)t * xs + base * 64 + c * 8);
-  awaitCopies();
-#else
-  int base = 0, pitch = xs;
-  const bf16 *staged = x;
   awaitCopies();  // of weights
-#endif
+  awaitBytes(ofX);
   __syncthreads();
   const u32 *table = memory + lane;
   float total[MT][TILES][4];
@@ -382,74 +462,167 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if STAGED
   __syncthreads();
 #endif
+#if UNIFORM
+  // x is not needed any more: what had no room before comes where it was, and is on its way while the
+  // other groups' ranks are used.
+  beforeCopyRange();
+  if (copy >= early * HALVES && copy < groupCount * HALVES)
+    copyRange(lateB + (copy - early * HALVES) * (COLUMNS * RANK), source, COLUMNS * RANK * 2, ofLate);
+  if (threadIdx.x == 0) expectBytes(ofLate, max(groupCount - early, 0) * OF_GROUP * 2);
+#if GEGLU
+#pragma unroll 1
+  for (int i = threadIdx.x; i < nextCount * NEXT_RANK * (COLUMNS / 8); i += 256) {
+    int r = i / (COLUMNS / 8), c = i % (COLUMNS / 8) * 8;
+    copyAsync(nextA + r * APART + c, nextSources[r / NEXT_RANK] + (i64)(r % NEXT_RANK) * outs + c);
+  }
+#endif
+  // What adapters add, 16 rows at a time: rows of other adapters count as zero.
+  if (early > 0) awaitBytes(ofEarly);
+#pragma unroll
+  for (int m = 0; m < MT; m++) {
+    if (m % SLICES != slice || m * 16 >= rows) continue;
+    int low = m * 16 + g, high = low + 8, ofLow = groups[low], ofHigh = groups[high];
+    int end = ends[m];
+#pragma unroll 1
+    for (int r = q * 4; r < RANK; r += 16) {
+      uint2 a[HALVES][2];
+#pragma unroll
+      for (int h = 0; h < HALVES; h++)
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+          int group = i ? ofHigh : ofLow;
+          a[h][i] = make_uint2(0, 0);
+          if (group < 0) continue;
+          float4 v = *reinterpret_cast<const float4 *>(ofU + (i ? high : low) * us + fromRanks[h] + r);
+          float by = adapterScales[group];
+          a[h][i] = make_uint2(pack(v.x * by, v.y * by), pack(v.z * by, v.w * by));
+        }
+#pragma unroll 1
+      for (int group = begins[m]; group < end; group++) {
+        if (group >= early) awaitBytes(ofLate);
+        const bf16 *b = (group < early ? earlyB + group * OF_GROUP : lateB + (group - early) * OF_GROUP) +
+                        (warp / SLICES * OUTS + g) * RANK + r;
+        bool isLow = group == ofLow, isHigh = group == ofHigh;
+#pragma unroll
+        for (int n = 0; n < TILES; n++) {
+          int h = GEGLU && n >= TILES / 2 ? 1 : 0;
+          uint2 w = *reinterpret_cast<const uint2 *>(
+              b + (h * COLUMNS + (h ? n - TILES / 2 : n) * 8) * RANK);
+          mma(total[m][n], isLow ? a[h][0].x : 0, isHigh ? a[h][1].x : 0, isLow ? a[h][0].y : 0,
+              isHigh ? a[h][1].y : 0, w.x, w.y);
+        }
+      }
+    }
+  }
+#endif
 #pragma unroll
   for (int m = 0; m < MT; m++)
 #pragma unroll
     for (int n = 0; n < TILES; n++)
       reinterpret_cast<float4 *>(parts)[((warp * MT + m) * TILES + n) * 32 + lane] =
           make_float4(total[m][n][0], total[m][n][1], total[m][n][2], total[m][n][3]);
-#if ADAPTED
+#if ADAPTED && !UNIFORM
   // What adapters add, 16 rows and up to two tiles at a time: rows of other adapters count as zero.
-  // Parts of a layer begin at multiples of 8. Four adapters' loads are under way together.
-  constexpr int PAIR = (GEGLU ? TILES / 2 : TILES) > 1 ? 2 : 1;
-  if (adapters)
+  // Parts of a layer begin at multiples of 8. All that a warp reads for 16 ranks of four adapters is
+  // under way together.
+  constexpr int PAIR = (GEGLU ? TILES / 2 : TILES) > 1 ? 2 : 1, PAIRS = TILES / PAIR;
+  constexpr int STEP = SLICES / PAIRS, ITEMS = (MT + STEP - 1) / STEP;
+  static_assert(SLICES % PAIRS == 0, "a warp has the same tiles of all rows");
+  if (adapters) {
+    float added[ITEMS][PAIR][4];
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++)
+#pragma unroll
+      for (int n = 0; n < PAIR; n++)
+        added[i][n][0] = added[i][n][1] = added[i][n][2] = added[i][n][3] = 0.f;
+    // Tiles of this warp, where their ranks are, and the 16 rows of item i.
+    int tile = slice % PAIRS * PAIR, up = GEGLU && tile >= TILES / 2 ? 1 : 0;
+    int column = first + (tile - up * (TILES / 2)) * 8 + g;
+    int site = GEGLU ? up : warp / SLICES * TILES + tile;
+    auto rowsOf = [&](int i) { return slice / PAIRS + i * STEP; };
+    int most = 0;
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++)
+      if (rowsOf(i) * 16 < rows) most = max(most, lists.count[rowsOf(i)]);
 #pragma unroll 1
-    for (int item = slice; item < MT * TILES / PAIR; item += SLICES) {
-      int m = item / (TILES / PAIR), pair = item % (TILES / PAIR) * PAIR;
-      if (m * 16 >= rows) break;
-      int low = m * 16 + g, high = low + 8, count = lists.count[m];
-      int ofLow = low < rows ? lists.of[low] : -1, ofHigh = high < rows ? lists.of[high] : -1;
-      bool up = GEGLU && pair >= TILES / 2;
-      int at = first + (up ? pair - TILES / 2 : pair) * 8, site = GEGLU ? up : warp / SLICES * TILES + pair;
-      int half = up ? outs : 0;
-      float added[PAIR][4];
+    for (int r = q * 4; r < mostRank + q * 4; r += 16) {
+      uint2 a[ITEMS][PAIR][2];
 #pragma unroll
-      for (int n = 0; n < PAIR; n++) added[n][0] = added[n][1] = added[n][2] = added[n][3] = 0.f;
-#pragma unroll 1
-      for (int r = q * 4; r < mostRank + q * 4; r += 16) {
-        uint2 a[PAIR][2];
+      for (int i = 0; i < ITEMS; i++)
 #pragma unroll
-        for (int n = 0; n < PAIR; n++)
+        for (int n = 0; n < (GEGLU ? 1 : PAIR); n++)
 #pragma unroll
-          for (int i = 0; i < 2; i++) {
-            int group = i ? ofHigh : ofLow;
-            a[n][i] = make_uint2(0, 0);
-            if (group < 0 || (GEGLU && n)) continue;
-            const Site &of = sites[group][GEGLU ? site : site + n];
-            a[n][i] = fourRanks(u + (i64)(i ? high : low) * us + of.fromRank, r, of.rank, of.scale,
-                                ((us | of.fromRank | of.rank) & 3) == 0);
+          for (int h = 0; h < 2; h++) {
+            int t = rowsOf(i) * 16 + h * 8 + g, group = t < rows ? lists.of[t] : -1;
+            a[i][n][h] = make_uint2(0, 0);
+            if (group < 0) continue;
+            const Site &of = sites[group][site + n];
+            a[i][n][h] = fourRanks(u + (i64)t * us + of.fromRank, r, of.rank, of.scale);
           }
 #pragma unroll 1
-        for (int k = 0; k < count; k += TOGETHER) {
-          uint2 w[TOGETHER][PAIR];
-          int some[TOGETHER];
+      for (int k = 0; k < most; k += TOGETHER) {
+        uint2 w[ITEMS][TOGETHER][PAIR];
 #pragma unroll
-          for (int j = 0; j < TOGETHER; j++) {
-            some[j] = k + j < count ? lists.groups[m][k + j] : -2;
-#pragma unroll
-            for (int n = 0; n < PAIR; n++) {
-              w[j][n] = make_uint2(0, 0);
-              if (some[j] < 0) continue;
-              const Site &of = sites[some[j]][GEGLU ? site : site + n];
-              int row = half + min(at + n * 8 + g, outs - 1);
-              if (of.rank) w[j][n] = fourRanks(of.b + (i64)row * of.rank, r, of.rank);
-            }
-          }
+        for (int i = 0; i < ITEMS; i++)
 #pragma unroll
           for (int j = 0; j < TOGETHER; j++)
 #pragma unroll
             for (int n = 0; n < PAIR; n++) {
-              uint2 one = some[j] == ofLow ? a[GEGLU ? 0 : n][0] : make_uint2(0, 0);
-              uint2 two = some[j] == ofHigh ? a[GEGLU ? 0 : n][1] : make_uint2(0, 0);
-              mma(added[n], one.x, two.x, one.y, two.y, w[j][n].x, w[j][n].y);
+              // Where there is no other adapter, the last once more, which counts as zero.
+              int m = min(rowsOf(i), (rows - 1) / 16);
+              const Site &of = sites[lists.at(m, k + j)][GEGLU ? site : site + n];
+              int row = up * outs + min(column + n * 8, outs - 1);
+              w[i][j][n] = fourRanks(of.b + (i64)row * of.rank, r, of.rank);
             }
+#pragma unroll
+        for (int i = 0; i < ITEMS; i++) {
+          int m = rowsOf(i), low = m * 16 + g, high = low + 8;
+          if (m * 16 >= rows) break;
+          int ofLow = low < rows ? lists.of[low] : -1;
+          int ofHigh = high < rows ? lists.of[high] : -1;
+#pragma unroll
+          for (int j = 0; j < TOGETHER; j++) {
+            int group = k + j < lists.count[m] ? lists.groups[m][k + j] : -2;
+#pragma unroll
+            for (int n = 0; n < PAIR; n++) {
+              uint2 one = group == ofLow ? a[i][GEGLU ? 0 : n][0] : make_uint2(0, 0);
+              uint2 two = group == ofHigh ? a[i][GEGLU ? 0 : n][1] : make_uint2(0, 0);
+              mma(added[i][n], one.x, two.x, one.y, two.y, w[i][j][n].x, w[i][j][n].y);
+            }
+          }
         }
       }
+    }
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++)
 #pragma unroll
       for (int n = 0; n < PAIR; n++)
-        reinterpret_cast<float4 *>(extra)[((warp / SLICES * MT + m) * TILES + pair + n) * 32 + lane] =
-            make_float4(added[n][0], added[n][1], added[n][2], added[n][3]);
-    }
+        if (rowsOf(i) < MT)
+          reinterpret_cast<float4 *>(
+              extra)[((warp / SLICES * MT + rowsOf(i)) * TILES + tile + n) * 32 + lane] =
+              make_float4(added[i][n][0], added[i][n][1], added[i][n][2], added[i][n][3]);
+  }
+#if GEGLU
+  // Of the next layer, eight ranks of 16 rows and 32 columns an item, two items a warp at a time. What
+  // is read first is under way while y is made.
+  constexpr int SUMS = UNITS * OUTS / 32;
+  int nextItems = next ? MT * SUMS * ((nus + 7) / 8) : 0;
+  uint4 ofNext[2][TOGETHER];
+  auto fetchNext = [&](int item, int j) {
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+#pragma unroll
+      for (int i = 0; i < TOGETHER; i++) {
+        // Where there is nothing to read, what is there; nobody uses it.
+        int m = min((item + 8 * h) % MT, (rows - 1) / 16), k = (item + 8 * h) / (MT * SUMS) * 8 + g;
+        int c = (item + 8 * h) / MT % SUMS * 32 + q * 8;
+        const NextSite &of = nextSites[nextLists.at(m, j + i)];
+        ofNext[h][i] =
+            __ldg(reinterpret_cast<const uint4 *>(of.a + (i64)min(k, of.ranks - 1) * outs + c));
+      }
+  };
+  if (next) fetchNext(warp, 0);
+#endif
 #endif
   __syncthreads();
   // The sum over slices of tile n, column c of it, row t.
@@ -459,69 +632,125 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     float v = 0.f;
 #pragma unroll
     for (int s = 0; s < SLICES; s++) v += parts[place + s * MT * TILES * 128];
-#if ADAPTED
+#if ADAPTED && !UNIFORM
     if (adapters) v += extra[place - unit * (SLICES - 1) * MT * TILES * 128];
 #endif
     return v;
   };
   constexpr int BLOCK = UNITS * OUTS;
+#if GEGLU
+  // As the sums lie: two columns of two rows at a time. Of gate and up as they would be stored.
+#pragma unroll 1
+  for (int i = threadIdx.x; i < UNITS * MT * (TILES / 2) * 32; i += 256) {
+    int n = i / 32 % (TILES / 2), m = i / (32 * (TILES / 2)) % MT, unit = i / (32 * (TILES / 2) * MT);
+    int t = m * 16 + g, c = unit * OUTS + n * 8 + 2 * q;
+    if (t >= rows || blockIdx.x * BLOCK + c >= outs) continue;
+    float4 both[2] = {make_float4(0.f, 0.f, 0.f, 0.f), make_float4(0.f, 0.f, 0.f, 0.f)};
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+      int place = (unit * SLICES * MT + m) * TILES + n + h * (TILES / 2);
+#pragma unroll
+      for (int s = 0; s < SLICES; s++) {
+        float4 v = reinterpret_cast<const float4 *>(parts)[(place + s * MT * TILES) * 32 + lane];
+        both[h].x += v.x, both[h].y += v.y, both[h].z += v.z, both[h].w += v.w;
+      }
+#if ADAPTED && !UNIFORM
+      if (adapters) {
+        float4 v = reinterpret_cast<const float4 *>(
+            extra)[((unit * MT + m) * TILES + n + h * (TILES / 2)) * 32 + lane];
+        both[h].x += v.x, both[h].y += v.y, both[h].z += v.z, both[h].w += v.w;
+      }
+#endif
+    }
+    float slope;
+    auto value = [&](float gate, float up) {
+      return gelu(toFloat(toBf16(gate)), &slope) * toFloat(toBf16(up));
+    };
+    u32 first = pack(value(both[0].x, both[1].x), value(both[0].y, both[1].y));
+    bf16 *place = y + (i64)t * ys + blockIdx.x * BLOCK + c;
+    *reinterpret_cast<u32 *>(place) = first;
+    if (ADAPTED) *reinterpret_cast<u32 *>(made + t * (BLOCK + 8) + c) = first;
+    if (t + 8 >= rows) continue;
+    u32 second = pack(value(both[0].z, both[1].z), value(both[0].w, both[1].w));
+    *reinterpret_cast<u32 *>(place + (i64)8 * ys) = second;
+    if (ADAPTED) *reinterpret_cast<u32 *>(made + (t + 8) * (BLOCK + 8) + c) = second;
+  }
+#else
 #pragma unroll 1
   for (int i = threadIdx.x; i < rows * BLOCK; i += 256) {
     int t = i / BLOCK, c = i % BLOCK, unit = c / OUTS, inUnit = c % OUTS, n = blockIdx.x * BLOCK + c;
     if (n >= outs) continue;
     float v = sum(unit, inUnit / 8, inUnit % 8, t);
-    if (!GEGLU && partial) {
-      partial[((i64)blockIdx.y * rows + t) * outs + n] = v;
-      continue;
-    }
     bf16 *place = y + (i64)t * ys + n;
-    if (GEGLU) {
-      float up = sum(unit, TILES / 2 + inUnit / 8, inUnit % 8, t), slope;
-      // Of gate and up as they would be stored.
-      bf16 value = toBf16(gelu(toFloat(toBf16(v)), &slope) * toFloat(toBf16(up)));
-      *place = value;
-      if (ADAPTED) made[t * BLOCK + c] = value;
-    } else {
+    if (partial)
+      partial[((i64)blockIdx.y * rows + t) * outs + n] = v;
+    else
       *place = toBf16(beta != 0.f ? alpha * v + beta * toFloat(*place) : alpha * v);
+  }
+#endif
+#if UNIFORM && GEGLU
+  if (!next) return;
+  awaitCopies();
+  __syncthreads();
+  // Eight ranks of 16 rows and 32 columns an item.
+#pragma unroll 1
+  for (int item = warp; item < MT * (BLOCK / 32) * (NEXT_RANK / 8); item += 8) {
+    int m = item % MT, s = item / MT % (BLOCK / 32), k = item / (MT * (BLOCK / 32)) * 8;
+    if (m * 16 >= rows) continue;
+    int low = m * 16 + g, high = low + 8, ofLow = nextGroups[low], ofHigh = nextGroups[high];
+    const bf16 *x0 = made + s * 32 + q * 8;
+    uint4 first = *reinterpret_cast<const uint4 *>(x0 + min(low, rows - 1) * (BLOCK + 8));
+    uint4 second = *reinterpret_cast<const uint4 *>(x0 + min(high, rows - 1) * (BLOCK + 8));
+    float *place = nextU + ((i64)low * (outs / 32) + blockIdx.x * (BLOCK / 32) + s) * nus + k + 2 * q;
+    int end = nextEnds[m];
+#pragma unroll 1
+    for (int group = nextBegins[m]; group < end; group++) {
+      uint4 w = *reinterpret_cast<const uint4 *>(nextA + (group * NEXT_RANK + k + g) * APART + s * 32 +
+                                                 q * 8);
+      float dot[4] = {0.f, 0.f, 0.f, 0.f};
+      mma(dot, first.x, second.x, first.y, second.y, w.x, w.y);
+      mma(dot, first.z, second.z, first.w, second.w, w.z, w.w);
+      if (ofLow == group) *reinterpret_cast<float2 *>(place) = make_float2(dot[0], dot[1]);
+      if (ofHigh == group)
+        *reinterpret_cast<float2 *>(place + (i64)8 * (outs / 32) * nus) = make_float2(dot[2], dot[3]);
     }
   }
-#if ADAPTED && GEGLU
+#elif ADAPTED && GEGLU
   if (!next) return;
   __syncthreads();
-  constexpr int SUMS = BLOCK / 32;
 #pragma unroll 1
-  for (int item = warp; item < MT * SUMS * ((nus + 7) / 8); item += 8) {
-    int m = item % MT, s = item / MT % SUMS, k = item / (MT * SUMS) * 8;
-    int n = blockIdx.x * BLOCK + s * 32;
-    if (n >= outs || m * 16 >= rows) continue;
-    int low = m * 16 + g, high = low + 8, c = s * 32 + q * 8, count = nextLists.count[m];
-    uint4 first = *reinterpret_cast<const uint4 *>(made + min(low, rows - 1) * BLOCK + c);
-    uint4 second = *reinterpret_cast<const uint4 *>(made + min(high, rows - 1) * BLOCK + c);
+  for (int item = warp; item < nextItems; item += 16) {
+    int most = 0;
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+      if ((item + 8 * h) % MT * 16 < rows) most = max(most, nextLists.count[(item + 8 * h) % MT]);
 #pragma unroll 1
-    for (int j = 0; j < count; j += TOGETHER) {
-      uint4 w[TOGETHER];
+    for (int j = 0; j < most; j += TOGETHER) {
+      if (item != warp || j) fetchNext(item, j);
 #pragma unroll
-      for (int i = 0; i < TOGETHER; i++) {
-        w[i] = make_uint4(0, 0, 0, 0);
-        if (j + i >= count) continue;
-        const NextSite &of = nextSites[nextLists.groups[m][j + i]];
-        if (k + g < of.ranks)
-          w[i] = __ldg(reinterpret_cast<const uint4 *>(of.a + (i64)(k + g) * outs + c));
-      }
+      for (int h = 0; h < 2; h++) {
+        int mine = item + 8 * h, m = mine % MT, s = mine / MT % SUMS;
+        int r = mine / (MT * SUMS) * 8 + 2 * q, n = blockIdx.x * BLOCK + s * 32;
+        if (mine >= nextItems || n >= outs || m * 16 >= rows) continue;
+        int low = m * 16 + g, high = low + 8, c = s * 32 + q * 8;
+        uint4 first = *reinterpret_cast<const uint4 *>(made + min(low, rows - 1) * (BLOCK + 8) + c);
+        uint4 second = *reinterpret_cast<const uint4 *>(made + min(high, rows - 1) * (BLOCK + 8) + c);
+        int ofLow = low < rows ? nextLists.of[low] : -1;
+        int ofHigh = high < rows ? nextLists.of[high] : -1;
 #pragma unroll
-      for (int i = 0; i < TOGETHER; i++) {
-        if (j + i >= count) break;
-        int group = nextLists.groups[m][j + i], r = k + 2 * q;
-        float dot[4] = {0.f, 0.f, 0.f, 0.f};
-        mma(dot, first.x, second.x, first.y, second.y, w[i].x, w[i].y);
-        mma(dot, first.z, second.z, first.w, second.w, w[i].z, w[i].w);
+        for (int i = 0; i < TOGETHER; i++) {
+          if (j + i >= nextLists.count[m]) break;
+          int group = nextLists.groups[m][j + i], ranks = nextSites[group].ranks;
+          float dot[4] = {0.f, 0.f, 0.f, 0.f};
+          mma(dot, first.x, second.x, first.y, second.y, ofNext[h][i].x, ofNext[h][i].y);
+          mma(dot, first.z, second.z, first.w, second.w, ofNext[h][i].z, ofNext[h][i].w);
 #pragma unroll
-        for (int h = 0; h < 2; h++) {
-          int of = h ? high : low;
-          if (of >= rows || nextLists.of[of] != group) continue;
-          float *place = nextU + ((i64)of * (outs / 32) + n / 32) * nus + r;
-          if (r < nextSites[group].ranks) place[0] = dot[2 * h];
-          if (r + 1 < nextSites[group].ranks) place[1] = dot[2 * h + 1];
+          for (int e = 0; e < 2; e++) {
+            if ((e ? ofHigh : ofLow) != group) continue;
+            float *place = nextU + ((i64)(e ? high : low) * (outs / 32) + n / 32) * nus + r;
+            if (r < ranks) place[0] = dot[2 * e];
+            if (r + 1 < ranks) place[1] = dot[2 * e + 1];
+          }
         }
       }
     }

@@ -1,12 +1,25 @@
 // Between the products of a decoding step: residual stream, norms and adapters; and the choice of a
-// token. step_norm is compiled for PAIRS of columns a thread and ADAPTED.
+// token. step_norm is compiled for COLUMNS, PAIRS of them a
+// thread, SPLITS and ADAPTED, and where HELD for all sizes that have to do with adapters: a kernel of a
+// few microseconds fetches most of its instructions once, and that is what its time goes into. RANKS and
+// NEXT_RANKS are those of all rows with adapters, or 0.
 
 #define THREADS 512
 #define MOST_RANKS 512
-#define SHARES 8
+
+// The adapter of one row: its A, and B where the layer is one matrix; no ranks where there is none.
+struct __align__(16) RowAdapter {
+  const bf16 *a, *b;
+  int ranks;
+  float scale;
+  int unused[2];
+};
+
 #ifndef PAIRS
 #define PAIRS 1
 #define ADAPTED 0
+#define COLUMNS 0
+#define SPLITS 0
 #endif
 
 __device__ __forceinline__ float blockSum(float v, float *shared) {
@@ -22,13 +35,16 @@ __device__ __forceinline__ float blockSum(float v, float *shared) {
 // One block a row. x += norm(branch) and h = norm(x); or, where ids is not null, x = scale times the
 // rows of a table and h = norm(x). The branch is partial [splits, rows, n], added up, and what its
 // layer's adapters add to it, from u [rows, sums, us], added up. next: the adapters of the layer that
-// reads h, whose ranks go to nextU [rows, nus]; adapters and next may be null. held: what is read of
-// adapters fits shared memory. Columns are a multiple of 64.
+// reads h, whose ranks go to nextU [rows, nus]; adapters and next may be null; us and nus are multiples
+// of 4. held: what is read of adapters and u fits shared memory. Columns are a multiple of 64.
 extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
     const bf16 *table, const int *ids, float tableScale, const float *partial, int splits,
-    const LowRankGroup *adapters, const int *groupOf, const float *u, int sums, int us,
-    const float *w, float eps, bf16 *x, int xs, const float *w2, bf16 *h, int hs,
-    const LowRankGroup *next, const int *nextGroupOf, float *nextU, int nus, int n, int held) {
+    const RowAdapter *adapters, const float *u, int sums, int us, const float *w, float eps, bf16 *x, int xs, const float *w2, bf16 *h, int hs,
+    const RowAdapter *next, float *nextU, int nus, int n, int held) {
+  n = COLUMNS, splits = SPLITS;
+#if ADAPTED && HELD
+  held = 1, us = US, nus = NEXT_US, sums = SUMS;
+#endif
   __shared__ float first[THREADS / 32], second[THREADS / 32];
   int row = blockIdx.x, rows = gridDim.x;
   x += (i64)row * xs, h += (i64)row * hs;
@@ -42,42 +58,50 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
     if (!ids) gain[i] = *reinterpret_cast<const float2 *>(w + c);
   }
 #if ADAPTED
-  // Nor do adapters depend on what came before: who they are, and what will be read of them.
-  __shared__ float ranks[MOST_RANKS], some[SHARES * MOST_RANKS];
+  // Nor do adapters depend on what came before: who they are, and what will be read of them. The branch's
+  // layer is one matrix, so its adapters have one part.
+  __shared__ float ranks[MOST_RANKS];
+  __shared__ __align__(8) float some[THREADS + 256];
   __shared__ __align__(16) bf16 normed[2 * PAIRS * THREADS];
-  int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
-  __shared__ LowRankGroup own, to;
-  int group = adapters ? groupOf[row] : -1, nextGroup = next ? nextGroupOf[row] : -1;
-  if (group >= 0) copyGroups(&own, adapters + group, 1);
-  if (nextGroup >= 0) copyGroups(&to, next + nextGroup, 1);
-  __syncthreads();
+  __shared__ __align__(8) u64 barriers[3];
+  u64 *ofBytesA = barriers, *ofBytesB = barriers + 1, *ofBytesU = barriers + 2;
   extern __shared__ __align__(16) bf16 memory[];
-  const bf16 *ofA = nullptr, *ofB = nullptr;
-  int pitch = n;
-  if (nextGroup >= 0) {
-    ofA = to.a;
-    if (held) {
-      // 16 bytes more than a multiple of 128 apart: lanes do not meet in a bank.
-      ofA = memory, pitch = n + 8;
-#pragma unroll 1
-      for (int r = warp; r < to.ranks; r += THREADS / 32)
-#pragma unroll 1
-        for (int c = lane * 8; c < n; c += 256)
-          copyAsync(memory + r * pitch + c, to.a + (i64)r * n + c);
+  int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
+  RowAdapter own = {nullptr, nullptr, 0, 0.f}, to = own;
+  if (adapters) own = adapters[row];
+  if (next) to = next[row];
+  int count = own.ranks, nextCount = to.ranks, pitch = n;
+  const bf16 *ofA = to.a, *ofB = own.b;
+  const float *ofU = u + (i64)row * sums * us;
+  if (threadIdx.x == 0) initBarriers(barriers, 3);
+  __syncthreads();
+  if (held) {
+    // Rows of A 16 bytes more than a multiple of 128 apart: lanes do not meet in a bank.
+    pitch = n + 8;
+    // By few lanes of each warp: such copies leave a warp one by one.
+    int r = lane * (THREADS / 32) + warp;
+    if (r < nextCount) copyRange(memory + r * pitch, ofA + (i64)r * n, n * 2, ofBytesA);
+    ofA = memory;
+    bf16 *place = memory + nus * pitch;
+    if (threadIdx.x == 0) {
+      expectBytes(ofBytesA, nextCount * n * 2);
+      if (count) copyRange(place, ofB, n * count * 2, ofBytesB);
+      expectBytes(ofBytesB, n * count * 2);
     }
-  }
-  if (group >= 0) {
-    int size = (own.toColumn[0] - own.fromColumn[0]) * own.ranks;
-    ofB = own.b[0];
-    if (held && size % 8 == 0) {
-      bf16 *place = memory + nus * (n + 8);
-      ofB = place;
-#pragma unroll 1
-      for (int c = threadIdx.x * 8; c < size; c += THREADS * 8) copyAsync(place + c, own.b[0] + c);
-    }
+    ofB = place;
   }
 #endif
   awaitPrevious();
+#if ADAPTED
+  if (held && count) {
+    float *place = reinterpret_cast<float *>(memory + nus * pitch + n * count);
+    if (threadIdx.x == 0) {
+      copyRange(place, ofU, sums * us * 4, ofBytesU);
+      expectBytes(ofBytesU, sums * us * 4);
+    }
+    ofU = place;
+  }
+#endif
   float2 value[PAIRS];
   if (ids) {
     const bf16 *from = table + (i64)ids[row] * n;
@@ -89,47 +113,59 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
       value[i] = make_float2(lowHalf(pair) * tableScale, highHalf(pair) * tableScale);
     }
   } else {
+    u32 old[PAIRS];
+#pragma unroll
+    for (int i = 0; i < PAIRS; i++) {
+      int c = 2 * (threadIdx.x + i * THREADS);
+      if (c < n) old[i] = *reinterpret_cast<const u32 *>(x + c);
+    }
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
       if (c >= n) continue;
       float2 sum = make_float2(0.f, 0.f);
-#pragma unroll 7
-      for (int s = 0; s < splits; s++) {
+#pragma unroll
+      for (int s = 0; s < SPLITS; s++) {
         float2 p = *reinterpret_cast<const float2 *>(partial + ((i64)s * rows + row) * n + c);
         sum.x += p.x, sum.y += p.y;
       }
       value[i] = sum;
     }
 #if ADAPTED
-    if (group >= 0) {
+    if (count) {
+#if RANKS
+      count = RANKS;
+#endif
       // Ranks side by side, sums of each divided among `lists` threads.
-      int count = own.ranks, width = 1;
+      int width = 1;
       while (width < count) width <<= 1;
       int lists = THREADS / width, rank = threadIdx.x % width, list = threadIdx.x / width;
+      if (held) awaitBytes(ofBytesU);
       float sum = 0.f;
       if (rank < count)
-#pragma unroll 8
-        for (int s = list; s < sums; s += lists) sum += u[((i64)row * sums + s) * us + rank];
-      some[threadIdx.x] = sum;
-      awaitCopies();
+#pragma unroll 4
+        for (int s = list; s < sums; s += lists) sum += ofU[s * us + rank];
+      for (int o = width; o < 32; o <<= 1) sum += __shfl_xor_sync(~0u, sum, o);
+      if (width >= 32 || lane < width) some[width >= 32 ? threadIdx.x : warp * width + lane] = sum;
       __syncthreads();
       if (threadIdx.x < count) {
+        int left = width >= 32 ? lists : THREADS / 32;
         float all = 0.f;
-#pragma unroll 8
-        for (int i = 0; i < lists; i++) all += some[i * width + threadIdx.x];
+#pragma unroll 16
+        for (int i = 0; i < left; i++) all += some[i * width + threadIdx.x];
         ranks[threadIdx.x] = all;
       }
+      if (held) awaitBytes(ofBytesB);
       __syncthreads();
-      // The branch's layer is one matrix, so it has one part. Loads of all pairs are under way together.
+      // Loads of all pairs are under way together.
       float2 more[PAIRS];
       const bf16 *b[PAIRS];
       bool in[PAIRS];
 #pragma unroll
       for (int i = 0; i < PAIRS; i++) {
         int c = 2 * (threadIdx.x + i * THREADS);
-        in[i] = c < n && c >= own.fromColumn[0] && c < own.toColumn[0];
-        b[i] = ofB + (i64)(c - own.fromColumn[0]) * count;
+        in[i] = c < n;
+        b[i] = ofB + c * count;
         more[i] = make_float2(0.f, 0.f);
       }
       int eights = count % 8 == 0 ? count : 0;
@@ -181,9 +217,8 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
     for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
       if (c >= n) continue;
-      u32 old = *reinterpret_cast<const u32 *>(x + c);
-      value[i].x = value[i].x * r * (1.f + gain[i].x) + lowHalf(old);
-      value[i].y = value[i].y * r * (1.f + gain[i].y) + highHalf(old);
+      value[i].x = value[i].x * r * (1.f + gain[i].x) + lowHalf(old[i]);
+      value[i].y = value[i].y * r * (1.f + gain[i].y) + highHalf(old[i]);
     }
   }
   float square = 0.f;
@@ -208,41 +243,45 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
 #endif
   }
 #if ADAPTED
-  if (nextGroup < 0) return;
-  awaitCopies();
+  if (!nextCount) return;
+#if NEXT_RANKS
+  nextCount = NEXT_RANKS;
+#endif
+  if (held) awaitBytes(ofBytesA);
   __syncthreads();
-  // Eight ranks and a share of the columns a warp, on tensor cores, where h is the first of 16 rows.
-  int pieces = n >> 6, tiles = (to.ranks + 7) / 8;
+  // A share of the columns a warp, on tensor cores, where h is the first of 16 rows; ranks of several
+  // tiles at a time, so that one product need not wait for another.
+  constexpr int SHARES = THREADS / 32, TOGETHER = 6;
+  int steps = n >> 4;
 #pragma unroll 1
-  for (int unit = warp; unit < tiles * SHARES; unit += THREADS / 32) {
-    int tile = unit / SHARES, share = unit % SHARES;
-    const bf16 *a = ofA + (i64)min(tile * 8 + g, to.ranks - 1) * pitch + q * 16;
-    float c[4] = {0.f, 0.f, 0.f, 0.f};
-#pragma unroll 2
-    for (int piece = pieces * share / SHARES; piece < pieces * (share + 1) / SHARES; piece++) {
-      uint4 a0 = *reinterpret_cast<const uint4 *>(a + piece * 64);
-      uint4 a1 = *reinterpret_cast<const uint4 *>(a + piece * 64 + 8);
-      uint4 h0 = make_uint4(0, 0, 0, 0), h1 = h0;
-      if (g == 0) {
-        h0 = *reinterpret_cast<const uint4 *>(normed + piece * 64 + q * 16);
-        h1 = *reinterpret_cast<const uint4 *>(normed + piece * 64 + q * 16 + 8);
+  for (int first = 0; first < nextCount; first += TOGETHER * 8) {
+    float c[TOGETHER][4] = {};
+#pragma unroll 1
+    for (int step = steps * warp / SHARES; step < steps * (warp + 1) / SHARES; step++) {
+      int at = step * 16 + q * 2;
+      u32 h0 = g == 0 ? *reinterpret_cast<const u32 *>(normed + at) : 0;
+      u32 h1 = g == 0 ? *reinterpret_cast<const u32 *>(normed + at + 8) : 0;
+#pragma unroll
+      for (int i = 0; i < TOGETHER; i++) {
+        if (first + i * 8 >= nextCount) break;
+        const bf16 *a = ofA + (i64)min(first + i * 8 + g, nextCount - 1) * pitch + at;
+        mma(c[i], h0, 0, h1, 0, *reinterpret_cast<const u32 *>(a),
+            *reinterpret_cast<const u32 *>(a + 8));
       }
-      mma(c, h0.x, 0, h0.y, 0, a0.x, a0.y);
-      mma(c, h0.z, 0, h0.w, 0, a0.z, a0.w);
-      mma(c, h1.x, 0, h1.y, 0, a1.x, a1.y);
-      mma(c, h1.z, 0, h1.w, 0, a1.z, a1.w);
     }
-    if (g == 0) {
-      some[(tile * 8 + 2 * q) * SHARES + share] = c[0];
-      some[(tile * 8 + 2 * q + 1) * SHARES + share] = c[1];
-    }
-  }
-  __syncthreads();
-  for (int r = threadIdx.x; r < to.ranks; r += THREADS) {
+    if (first) __syncthreads();
+    if (g == 0)
+#pragma unroll
+      for (int i = 0; i < TOGETHER; i++)
+        *reinterpret_cast<float2 *>(some + warp * TOGETHER * 8 + i * 8 + 2 * q) =
+            make_float2(c[i][0], c[i][1]);
+    __syncthreads();
+    int r = threadIdx.x;
+    if (r >= TOGETHER * 8 || first + r >= nextCount) continue;
     float all = 0.f;
 #pragma unroll
-    for (int s = 0; s < SHARES; s++) all += some[r * SHARES + s];
-    nextU[(i64)row * nus + r] = all;
+    for (int i = 0; i < SHARES; i++) all += some[i * TOGETHER * 8 + r];
+    nextU[(i64)row * nus + first + r] = all;
   }
 #endif
 }

@@ -11,8 +11,8 @@ import java.util.stream.Collectors;
 /**
  * Compares every operation, and whole training passes and generation, between the GPU and the CPU;
  * a program for machines with a GPU and no build tools. {@code --self} compares the CPU with
- * itself, {@code --only TEXT} runs the checks whose name contains it, {@code --seed N}. Exit status
- * 1: a check failed; 2: no usable GPU.
+ * itself, {@code --only TEXT} runs the checks whose name and size contain it, {@code --seed N}.
+ * Exit status 1: a check failed; 2: no usable GPU.
  */
 public final class CudaCheck {
   private CudaCheck() {}
@@ -34,12 +34,12 @@ public final class CudaCheck {
       System.out.println(gpu.description() + ", seed " + seed);
       int failed = 0;
       for (OperationChecks.Check check : OperationChecks.all(seed)) {
-        if (check.name().contains(only) && !passes(check, cpu, gpu)) {
+        if (named(check).contains(only) && !passes(check, cpu, gpu)) {
           failed++;
         }
       }
       for (OperationChecks.Check check : ModelChecks.all(seed)) {
-        if (check.name().contains(only) && !passes(check, cpu, gpu)) {
+        if (named(check).contains(only) && !passes(check, cpu, gpu)) {
           failed++;
         }
       }
@@ -49,6 +49,10 @@ public final class CudaCheck {
       System.out.println(e.getMessage());
       System.exit(2);
     }
+  }
+
+  private static String named(OperationChecks.Check check) {
+    return check.name() + " " + check.size();
   }
 
   private static boolean passes(OperationChecks.Check check, Backend cpu, Backend gpu) {

@@ -108,7 +108,15 @@ final class ModelChecks {
               "model decoding",
               n + " sequences",
               TOLERANCE,
-              o -> together(o.b, config(128, 320, 1088), n)));
+              o -> together(o.b, config(128, 320, 1088), n, 1)));
+    }
+    for (int n : new int[] {14, 25, 50, 64}) {
+      checks.add(
+          new Check(
+              "model decoding",
+              n + " sequences in runs of 5",
+              TOLERANCE,
+              o -> together(o.b, config(128, 320, 1088), n, 5)));
     }
     return checks;
   }
@@ -406,26 +414,29 @@ final class ModelChecks {
     }
   }
 
-  /** Many sequences under several adapters; alone one must give the bits it gives among them. */
-  private static float[][] together(Backend b, GemmaConfig config, int n) {
+  /**
+   * Many sequences, {@code run} at a time under the same of several adapters; alone one must give
+   * the bits it gives among them.
+   */
+  private static float[][] together(Backend b, GemmaConfig config, int n, int run) {
     SplittableRandom random = new SplittableRandom(22 + n);
     try (Gemma3 model = Gemma3.random(config, b, Precision.NF4, 5);
-        LoraAdapter first = adapter(b, model, 31);
-        LoraAdapter second = adapter(b, model, 32);
-        LoraAdapter third = adapter(b, model, 33)) {
+        LoraAdapter first = adapter(b, model, 31, run == 1 ? 8 : 16);
+        LoraAdapter second = adapter(b, model, 32, run == 1 ? 8 : 16);
+        LoraAdapter third = adapter(b, model, 33, n == 27 ? 6 : 16)) {
       LoraAdapter[] adapters = {first, null, second, third};
       List<KvCache> caches = new ArrayList<>();
       List<float[]> results = new ArrayList<>();
       for (int i = 0; i < n; i++) {
         caches.add(model.newCache(120));
         int[] prompt = Ops.integers(random, 1 + random.nextInt(90), config.vocabulary());
-        model.forward(List.of(Segment.of(caches.get(i), prompt, adapters[i % 4])));
+        model.forward(List.of(Segment.of(caches.get(i), prompt, adapters[i / run % 4])));
       }
       for (int step = 0; step < 3; step++) {
         List<Segment> segments = new ArrayList<>();
         for (int i = 0; i < n; i++) {
           int[] token = {random.nextInt(config.vocabulary())};
-          segments.add(Segment.of(caches.get(i), token, adapters[i % 4]));
+          segments.add(Segment.of(caches.get(i), token, adapters[i / run % 4]));
         }
         List<float[][]> logits = model.forward(segments);
         logits.forEach(l -> results.add(l[0]));
@@ -443,7 +454,11 @@ final class ModelChecks {
   }
 
   private static LoraAdapter adapter(Backend b, Gemma3 model, long seed) {
-    LoraAdapter adapter = LoraAdapter.create(model, "d" + seed, LoraSpec.allLinear(8, 16), seed);
+    return adapter(b, model, seed, 8);
+  }
+
+  private static LoraAdapter adapter(Backend b, Gemma3 model, long seed, int rank) {
+    LoraAdapter adapter = LoraAdapter.create(model, "d" + seed, LoraSpec.allLinear(rank, 16), seed);
     int size = adapter.parameters().size();
     b.upload(Ops.normal(new SplittableRandom(seed), size, 0.05), adapter.parameters().values());
     adapter.refresh();

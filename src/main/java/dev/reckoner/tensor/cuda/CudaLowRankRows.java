@@ -5,20 +5,29 @@ import dev.reckoner.tensor.LowRankRows;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * {@code LowRankGroup} of {@code kernels/common.cuh}, one for each adapter, on the device; behind
- * them the group of each row, -1 for none.
+ * them the group of each row, -1 for none, the groups of each 16 rows, and what {@code step_norm}
+ * reads of each row's adapter.
  */
 final class CudaLowRankRows implements LowRankRows {
   private static final int WORDS = 26;
+  private static final int WORDS_OF_ROW = 8;
   private static final int MOST_PARTS = 3;
   private static final int MOST_RANKS = 512;
+
+  /** Columns of the widest block of {@code kernels/product.cu}. */
+  private static final int MOST_COLUMNS = 64;
 
   private final CudaIndices table;
   private final int groups;
   private final int ranks;
   private final int mostRank;
+  private final int rowsAt;
+  private final boolean inFours;
+  private final List<LowRank.Part> uniform;
 
   CudaLowRankRows(Device device, List<LowRank> adapters, int[] starts) {
     List<int[]> rows = new ArrayList<>();
@@ -26,6 +35,7 @@ final class CudaLowRankRows implements LowRankRows {
     Arrays.fill(groupOf, -1);
     int most = 0;
     int ofPart = 0;
+    boolean fours = true;
     for (int i = 0; i < adapters.size(); i++) {
       LowRank adapter = adapters.get(i);
       if (adapter != null) {
@@ -34,14 +44,59 @@ final class CudaLowRankRows implements LowRankRows {
         most = Math.max(most, adapter.ranks());
         for (LowRank.Part part : adapter.parts()) {
           ofPart = Math.max(ofPart, part.toRank() - part.fromRank());
+          fours &= part.fromRank() % 4 == 0 && part.toRank() % 4 == 0;
         }
       }
     }
     groups = rows.size();
     ranks = most;
     mostRank = ofPart;
+    inFours = fours;
+    uniform = uniform(adapters.stream().filter(Objects::nonNull).toList());
     rows.add(groupOf);
+    rows.add(ranges(groupOf));
+    rowsAt = (rows.stream().mapToInt(r -> r.length).sum() + 3) / 4 * 4;
+    rows.add(new int[rowsAt - rows.stream().mapToInt(r -> r.length).sum()]);
+    for (int i = 0; i < adapters.size(); i++) {
+      int[] one = ofRow(adapters.get(i));
+      for (int row = starts[i]; row < starts[i + 1]; row++) {
+        rows.add(one);
+      }
+    }
     table = new CudaIndices(device, rows.stream().flatMapToInt(Arrays::stream).toArray());
+  }
+
+  private static List<LowRank.Part> uniform(List<LowRank> adapters) {
+    List<LowRank.Part> first = adapters.isEmpty() ? List.of() : adapters.getFirst().parts();
+    int column = 0;
+    for (LowRank.Part part : first) {
+      if (part.fromColumn() != column || part.toColumn() % MOST_COLUMNS != 0) {
+        return List.of();
+      }
+      column = part.toColumn();
+      int rank = part.toRank() - part.fromRank();
+      if (rank % 16 != 0 || rank != first.getFirst().toRank() - first.getFirst().fromRank()) {
+        return List.of();
+      }
+    }
+    for (LowRank adapter : adapters) {
+      if (adapter.parts().size() != first.size()) {
+        return List.of();
+      }
+      for (int p = 0; p < first.size(); p++) {
+        if (!alike(adapter.parts().get(p), first.get(p))) {
+          return List.of();
+        }
+      }
+    }
+    return first;
+  }
+
+  private static boolean alike(LowRank.Part one, LowRank.Part other) {
+    return one.fromColumn() == other.fromColumn()
+        && one.toColumn() == other.toColumn()
+        && one.fromRank() == other.fromRank()
+        && one.toRank() == other.toRank();
   }
 
   private static int[] words(LowRank adapter, int fromRow, int toRow) {
@@ -68,6 +123,31 @@ final class CudaLowRankRows implements LowRankRows {
     return w;
   }
 
+  /** First group of each 16 rows, and the one behind the last. */
+  private static int[] ranges(int[] groupOf) {
+    int[] ranges = new int[2 * ((groupOf.length + 15) / 16)];
+    for (int row = groupOf.length - 1; row >= 0; row--) {
+      if (groupOf[row] >= 0) {
+        int at = row / 16 * 2;
+        ranges[at] = groupOf[row];
+        ranges[at + 1] = Math.max(ranges[at + 1], groupOf[row] + 1);
+      }
+    }
+    return ranges;
+  }
+
+  /** {@code RowAdapter} of {@code kernels/step.cu}. */
+  private static int[] ofRow(LowRank adapter) {
+    int[] w = new int[WORDS_OF_ROW];
+    if (adapter != null) {
+      CudaCacheBatch.put(w, 0, CudaMatrix.of(adapter.a()).values());
+      CudaCacheBatch.put(w, 2, CudaMatrix.of(adapter.parts().getFirst().b()).values());
+      w[4] = adapter.ranks();
+      w[5] = Float.floatToRawIntBits(adapter.scale());
+    }
+    return w;
+  }
+
   long address() {
     return table.address();
   }
@@ -75,6 +155,11 @@ final class CudaLowRankRows implements LowRankRows {
   /** Of the group of each row. */
   long groupOf() {
     return table.address() + 4L * WORDS * groups;
+  }
+
+  /** Of the adapter of each row. */
+  long rows() {
+    return table.address() + 4L * rowsAt;
   }
 
   int groups() {
@@ -88,6 +173,19 @@ final class CudaLowRankRows implements LowRankRows {
   /** Most ranks of one part. */
   int mostRank() {
     return mostRank;
+  }
+
+  /**
+   * The parts of every adapter, where all have the same, one behind the other from the first column
+   * on, with as many ranks in each, a multiple of 16; else none. Whose B it is they do not say.
+   */
+  List<LowRank.Part> uniform() {
+    return uniform;
+  }
+
+  /** Whether the ranks of all parts begin and end at multiples of 4. */
+  boolean inFours() {
+    return inFours;
   }
 
   @Override

@@ -19,7 +19,7 @@ final class Decoding {
   private static final int NORM_THREADS = 512;
 
   /** Shared memory beside what a norm has declared. */
-  private static final int MOST_HELD = 160 << 10;
+  private static final int MOST_HELD = 198 << 10;
 
   private final Device device;
   private final Kernels kernels;
@@ -58,7 +58,8 @@ final class Decoding {
   /** Room for what a layer's adapters make of each row, in so many sums; null without adapters. */
   private CudaTensor ranks(List<CudaLowRankRows> adapters, int rows, int sums) {
     int most = adapters.stream().mapToInt(a -> a == null ? 0 : a.ranks()).max().orElse(0);
-    return most == 0 ? null : CudaTensor.allocate(device, rows * sums, most, true);
+    // Kernels read four at a time.
+    return most == 0 ? null : CudaTensor.allocate(device, rows * sums, (most + 3) / 4 * 4, true);
   }
 
   void run(DecoderStack stack, CudaIndices ids, CudaCacheBatch batch, CudaTensor h) {
@@ -153,8 +154,20 @@ final class Decoding {
     int rows = x.rows();
     int pairs = (x.columns() + 2 * NORM_THREADS - 1) / (2 * NORM_THREADS);
     boolean adapted = adapters != null || next != null;
-    int held = heldBytes(x.columns(), adapters, nextU);
-    List<String> defines = List.of("PAIRS=" + pairs, "ADAPTED=" + (adapted ? 1 : 0));
+    int held = heldBytes(x.columns(), adapters, u == null ? 0 : u.rows() / rows, u, nextU);
+    int sumsOfU = u == null ? 0 : u.rows() / rows;
+    List<String> defines =
+        List.of(
+            "COLUMNS=" + x.columns(),
+            "PAIRS=" + pairs,
+            "SPLITS=" + (sums == null ? 0 : sums.rows() / rows),
+            "ADAPTED=" + (adapted ? 1 : 0),
+            "HELD=" + (held > 0 ? 1 : 0),
+            "SUMS=" + sumsOfU,
+            "US=" + (u == null ? 0 : u.columns()),
+            "NEXT_US=" + (nextU == null ? 0 : nextU.columns()),
+            "RANKS=" + ranks(adapters),
+            "NEXT_RANKS=" + ranks(next));
     kernels
         .call(kernels.get("step", defines, "step_norm"))
         .p(ids == null ? 0 : CudaMatrix.of(stack.embedding()).values())
@@ -162,8 +175,7 @@ final class Decoding {
         .f(stack.embeddingScale())
         .p(CudaTensor.addressOf(sums))
         .i(sums == null ? 0 : sums.rows() / rows)
-        .p(adapters == null ? 0 : adapters.address())
-        .p(adapters == null ? 0 : adapters.groupOf())
+        .p(adapters == null ? 0 : adapters.rows())
         .p(CudaTensor.addressOf(u))
         .i(u == null ? 0 : u.rows() / rows)
         .i(u == null ? 0 : u.columns())
@@ -172,8 +184,7 @@ final class Decoding {
         .t(x)
         .p(CudaTensor.addressOf(nextWeight))
         .t(h)
-        .p(next == null ? 0 : next.address())
-        .p(next == null ? 0 : next.groupOf())
+        .p(next == null ? 0 : next.rows())
         .p(CudaTensor.addressOf(nextU))
         .i(nextU == null ? 0 : nextU.columns())
         .i(x.columns())
@@ -181,10 +192,16 @@ final class Decoding {
         .launch(rows, 1, NORM_THREADS, held, true);
   }
 
-  /** Bytes of the adapters of one row that a block copies; 0 where they do not fit. */
-  private static int heldBytes(int columns, CudaLowRankRows adapters, CudaTensor nextU) {
+  /** Of all parts of each of the adapters; 0 where they differ. */
+  private static int ranks(CudaLowRankRows adapters) {
+    return adapters == null || adapters.uniform().isEmpty() ? 0 : adapters.ranks();
+  }
+
+  /** Bytes that a block copies for the adapters of one row; 0 where they do not fit. */
+  private static int heldBytes(
+      int columns, CudaLowRankRows adapters, int sums, CudaTensor u, CudaTensor nextU) {
     int ofNext = nextU == null ? 0 : nextU.columns() * (columns + 8) * 2;
-    int ofOwn = adapters == null ? 0 : adapters.ranks() * columns * 2;
+    int ofOwn = adapters == null ? 0 : adapters.ranks() * columns * 2 + sums * u.columns() * 4;
     return ofNext + ofOwn <= MOST_HELD ? ofNext + ofOwn : 0;
   }
 

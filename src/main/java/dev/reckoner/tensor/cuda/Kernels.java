@@ -17,7 +17,7 @@ final class Kernels implements AutoCloseable {
   private static final int ARGUMENTS = 32;
 
   /** More than that is asked for: 48 KiB are free, of which a kernel may have declared a third. */
-  private static final int PLAIN_SHARED_BYTES = 32 << 10;
+  private static final int PLAIN_SHARED_BYTES = 16 << 10;
 
   /** A loaded kernel; {@code sharedAllowed} is the dynamic shared memory it may have by now. */
   static final class Kernel {

@@ -1,5 +1,6 @@
 package dev.reckoner.tensor.cuda;
 
+import dev.reckoner.tensor.LowRank;
 import java.util.List;
 
 /** Launches of {@code kernels/product.cu}: products of few rows, compiled for each form. */
@@ -17,6 +18,17 @@ final class Product {
   /** Pieces of all tiles of a warp that shared memory has room for. */
   private static final int MOST_HELD = 32;
 
+  /**
+   * Shared memory of a block that is alone on a multiprocessor, and of two, beside what is
+   * declared.
+   */
+  private static final int LARGEST = 224 << 10;
+
+  private static final int LARGEST_OF_TWO = 110 << 10;
+
+  /** Uniform adapters in one launch. */
+  private static final int MOST_GROUPS = 16;
+
   private final Kernels kernels;
 
   Product(Kernels kernels) {
@@ -27,10 +39,54 @@ final class Product {
   record Adapters(CudaLowRankRows own, CudaTensor u, CudaLowRankRows next, CudaTensor nextU) {
     static final Adapters NONE = new Adapters(null, null, null, null);
 
-    boolean any() {
-      return own != null || next != null;
+    int groups() {
+      return own == null ? 0 : own.groups();
+    }
+
+    /** Whether a block finds all adapters' parts of its columns at the same place. */
+    private boolean uniform(int outs, boolean geglu) {
+      if (own != null) {
+        List<LowRank.Part> parts = own.uniform();
+        int whole = geglu ? 2 * outs : outs;
+        if (parts.isEmpty()
+            || parts.getLast().toColumn() != whole
+            || geglu && (parts.size() != 2 || parts.getFirst().toColumn() != outs)) {
+          return false;
+        }
+      }
+      return next == null || next.uniform().size() == 1;
+    }
+
+    private static int rank(CudaLowRankRows rows) {
+      return rows == null
+          ? 16
+          : rows.uniform().getFirst().toRank() - rows.uniform().getFirst().fromRank();
     }
   }
+
+  /**
+   * How a kernel treats adapters.
+   *
+   * @param rank of each part of all of them, so that what a block reads of B can be copied as it
+   *     lies; 0 where they differ
+   * @param nextRank of those of the next layer
+   * @param fours ranks of all parts begin and end at multiples of 4
+   */
+  private record Adapted(boolean any, int rank, int nextRank, boolean fours) {
+    static final Adapted NO = new Adapted(false, 0, 0, false);
+
+    boolean uniform() {
+      return rank > 0;
+    }
+  }
+
+  /**
+   * Shared memory.
+   *
+   * @param uAt where ranks of all rows lie
+   * @param early so many groups' B behind them
+   */
+  private record Room(int uAt, int early, int bytes) {}
 
   static boolean takes(CudaMatrix m, CudaTensor x) {
     return x.rows() <= MOST_ROWS && takes(m) && x.isVector();
@@ -45,22 +101,18 @@ final class Product {
     int rows = rows(x);
     Form form =
         m.isNf4()
-            ? new Form(
-                rows, rows > 16 ? 2 : 1, m.rows() >= WIDE ? 2 : 8, false, true, adapters.any())
-            : new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false, false);
-    start(form, m, x, 1, alpha, beta, y, 0, m.rows(), adapters)
-        .p(0)
-        .launch(
-            form.blocks(m.rows()), 1, WARPS * 32, form.sharedBytes(m, x, 1), m.master() == null);
+            ? new Form(rows, rows > 16 ? 2 : 1, m.rows() >= WIDE ? 2 : 8, false, true, Adapted.NO)
+                .with(adapters, m, x, m.rows())
+            : new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false, Adapted.NO);
+    launch(form, m, x, 1, alpha, beta, y, 0, m.rows(), adapters, null);
   }
 
   /** {@code y[t, j] = x[t] . W[chosen[j]]} of a bf16 matrix, the bits of {@link #run}. */
   void rows(CudaMatrix m, CudaIndices chosen, CudaTensor x, CudaTensor y) {
     int rows = rows(x);
-    Form form = new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false, false);
-    start(form, m, x, 1, 1, 0, y, 0, chosen.size(), Adapters.NONE)
-        .p(chosen.address())
-        .launch(form.blocks(chosen.size()), 1, WARPS * 32, form.sharedBytes(m, x, 1));
+    Form form =
+        new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false, Adapted.NO);
+    launch(form, m, x, 1, 1, 0, y, 0, chosen.size(), Adapters.NONE, chosen);
   }
 
   /** Into how many parts the columns of {@link #partial} are divided. */
@@ -74,15 +126,8 @@ final class Product {
     int splits = sums.rows() / x.rows();
     int slices = splits > 1 ? 4 : 8;
     int tiles = (rows > 16 ? 2 : 1) * (splits > 1 ? 2 : 1);
-    Form form = new Form(rows, tiles, slices, false, m.isNf4(), false);
-    start(form, m, x, splits, 1, 0, null, sums.address(), m.rows(), Adapters.NONE)
-        .p(0)
-        .launch(
-            form.blocks(m.rows()),
-            splits,
-            WARPS * 32,
-            form.sharedBytes(m, x, splits),
-            m.master() == null);
+    Form form = new Form(rows, tiles, slices, false, m.isNf4(), Adapted.NO);
+    launch(form, m, x, splits, 1, 0, null, sums.address(), m.rows(), Adapters.NONE, null);
   }
 
   /** Outputs that a sum for the next layer's ranks covers. */
@@ -91,14 +136,13 @@ final class Product {
   /** {@code y = gelu(gate) * up}. */
   void geglu(CudaMatrix m, CudaTensor x, CudaTensor y, Adapters adapters) {
     int rows = rows(x);
-    Form form = new Form(rows, rows > 16 ? 4 : 2, 2, true, m.isNf4(), adapters.any());
-    start(form, m, x, 1, 1, 0, y, 0, y.columns(), adapters)
-        .p(0)
-        .launch(
-            form.blocks(y.columns()), 1, WARPS * 32, form.sharedBytes(m, x, 1), m.master() == null);
+    Form form =
+        new Form(rows, rows > 16 ? 4 : 2, 2, true, m.isNf4(), Adapted.NO)
+            .with(adapters, m, x, y.columns());
+    launch(form, m, x, 1, 1, 0, y, 0, y.columns(), adapters, null);
   }
 
-  private Kernels start(
+  private void launch(
       Form form,
       CudaMatrix m,
       CudaTensor x,
@@ -108,11 +152,15 @@ final class Product {
       CudaTensor y,
       long partial,
       int outs,
-      Adapters adapters) {
+      Adapters adapters,
+      CudaIndices chosen) {
+    Room room = form.room(m, x, splits, adapters);
     CudaLowRankRows own = adapters.own;
     CudaLowRankRows next = adapters.next;
-    return kernels
-        .call(kernels.get("product", form.defines(m, x, splits), "product"))
+    kernels
+        .call(
+            kernels.get(
+                "product", form.defines(m, x, splits, chosen == null ? outs : 0), "product"))
         .p(m.values())
         .p(m.scales())
         .t(x)
@@ -134,7 +182,16 @@ final class Product {
         .p(next == null ? 0 : next.groupOf())
         .i(next == null ? 0 : next.groups())
         .p(CudaTensor.addressOf(adapters.nextU))
-        .i(adapters.nextU == null ? 0 : adapters.nextU.columns());
+        .i(adapters.nextU == null ? 0 : adapters.nextU.columns())
+        .i(room.uAt)
+        .i(room.early)
+        .p(chosen == null ? 0 : chosen.address())
+        .launch(
+            form.blocks(outs),
+            splits,
+            WARPS * 32,
+            room.bytes,
+            m.master() == null && chosen == null);
   }
 
   private static int rows(CudaTensor x) {
@@ -149,9 +206,11 @@ final class Product {
    * @param slices of the columns in a block
    */
   private record Form(
-      int rows, int tiles, int slices, boolean geglu, boolean nf4, boolean adapted) {
-    List<String> defines(CudaMatrix m, CudaTensor x, int splits) {
+      int rows, int tiles, int slices, boolean geglu, boolean nf4, Adapted adapted) {
+    List<String> defines(CudaMatrix m, CudaTensor x, int splits, int outs) {
       return List.of(
+          "INS=" + m.columns(),
+          "OUTPUTS=" + outs,
           "STAGED=" + (staged(m, x, splits) > 0 ? 1 : 0),
           "ROWS=" + rows,
           "TILES=" + tiles,
@@ -160,7 +219,32 @@ final class Product {
           "RESIDENT=" + (resident(m, splits) ? 1 : 0),
           "GEGLU=" + (geglu ? 1 : 0),
           "NF4=" + (nf4 ? 1 : 0),
-          "ADAPTED=" + (adapted ? 1 : 0));
+          "ADAPTED=" + (adapted.any ? 1 : 0),
+          "FOURS=" + (adapted.fours ? 1 : 0),
+          "UNIFORM=" + (adapted.uniform() ? 1 : 0),
+          "RANK=" + adapted.rank,
+          "NEXT_RANK=" + adapted.nextRank);
+    }
+
+    /** The same for adapters. */
+    Form with(Adapters adapters, CudaMatrix m, CudaTensor x, int outs) {
+      if (adapters.own == null && adapters.next == null) {
+        return this;
+      }
+      if (adapters.uniform(outs, geglu)) {
+        Form form =
+            with(
+                new Adapted(
+                    true, Adapters.rank(adapters.own), Adapters.rank(adapters.next), false));
+        if (form.room(m, x, 1, adapters) != null) {
+          return form;
+        }
+      }
+      return with(new Adapted(true, 0, 0, adapters.own == null || adapters.own.inFours()));
+    }
+
+    private Form with(Adapted how) {
+      return new Form(rows, tiles, slices, geglu, nf4, how);
     }
 
     /** Whether a warp's weights fit shared memory. */
@@ -205,12 +289,34 @@ final class Product {
       return bytes + heldBytes(m, splits) <= LARGEST_STAGED ? bytes : 0;
     }
 
-    int sharedBytes(CudaMatrix m, CudaTensor x, int splits) {
+    /** Null where uniform adapters have no room. */
+    Room room(CudaMatrix m, CudaTensor x, int splits, Adapters adapters) {
       int table = (nf4 ? 256 * 32 * 4 : 0) + heldBytes(m, splits);
-      int warps = WARPS + (adapted ? WARPS / slices : 0);
-      int sums = warps * Math.max(1, rows / 16) * tiles * 128 * 4;
-      int made = geglu && adapted ? rows * outsOfBlock() * 2 : 0;
-      return table + Math.max(staged(m, x, splits), sums + made);
+      int sumsOfWarp = Math.max(1, rows / 16) * tiles * 128 * 4;
+      int row = (outsOfBlock() + 8) * 2;
+      int made = geglu && adapted.any ? rows * row : 0;
+      int staged = staged(m, x, splits);
+      if (!adapted.uniform()) {
+        int sums = (WARPS + (adapted.any ? WARPS / slices : 0)) * sumsOfWarp;
+        return new Room(0, 0, table + Math.max(staged, sums + made));
+      }
+      int behind = WARPS * sumsOfWarp + made + (geglu ? MOST_GROUPS * adapted.nextRank * row : 0);
+      int ofGroup = (geglu ? 2 : 1) * outsOfBlock() * adapted.rank * 2;
+      int ofU = adapters.u == null ? 0 : x.rows() * adapters.u.columns() * 4;
+      int groups = adapters.groups();
+      if (groups > MOST_GROUPS || adapters.next != null && adapters.next.groups() > MOST_GROUPS) {
+        return null;
+      }
+      for (int most : rows > 16 ? new int[] {LARGEST} : new int[] {LARGEST_OF_TWO, LARGEST}) {
+        for (int early = groups; early >= 0; early--) {
+          int uAt = table + Math.max(staged, behind + (groups - early) * ofGroup);
+          int bytes = uAt + ofU + early * ofGroup;
+          if (bytes <= most) {
+            return new Room(uAt, early, bytes);
+          }
+        }
+      }
+      return null;
     }
   }
 }
