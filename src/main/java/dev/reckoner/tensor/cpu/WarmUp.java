@@ -22,7 +22,7 @@ final class WarmUp {
   private static final System.Logger LOG = System.getLogger(WarmUp.class.getName());
   private static final int K = 4;
   private static final int BURST = 4;
-  private static final int LEAST = 16;
+  private static final int LEAST = 4;
   private static final long MOST_NANOS = 600_000_000L;
 
   /** A kernel, and how it did so far. */
