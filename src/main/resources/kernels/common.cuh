@@ -131,14 +131,6 @@ struct LowRankGroup {
   int unused;
 };
 
-// By a whole block; to is shared memory.
-__device__ __forceinline__ void copyGroups(LowRankGroup *to, const LowRankGroup *from, int count) {
-  constexpr int WORDS = sizeof(LowRankGroup) / 4;
-#pragma unroll 1
-  for (int i = threadIdx.x; i < count * WORDS; i += blockDim.x)
-    reinterpret_cast<u32 *>(to)[i] = reinterpret_cast<const u32 *>(from)[i];
-}
-
 // 16 bytes, or 4, to shared memory, without waiting.
 __device__ __forceinline__ void copyAsync(void *to, const void *from) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(to)),
@@ -153,7 +145,9 @@ __device__ __forceinline__ void awaitCopies() {
 }
 
 // Copies of whole ranges to shared memory: one thread asks for one, and whoever waits for the barrier
-// has them. Addresses and sizes are multiples of 16 bytes.
+// has them. Addresses and sizes are multiples of 16 bytes. Devices before Hopper copy by threads, so
+// that a __syncthreads has to follow the wait.
+#if __CUDA_ARCH__ >= 900
 __device__ __forceinline__ u32 sharedAddress(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 __device__ __forceinline__ void initBarriers(u64 *barriers, int count) {
   for (int i = 0; i < count; i++)
@@ -180,6 +174,15 @@ __device__ __forceinline__ void awaitBytes(u64 *barrier) {
 __device__ __forceinline__ void beforeCopyRange() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
+#else
+__device__ __forceinline__ void initBarriers(u64 *, int) {}
+__device__ __forceinline__ void expectBytes(u64 *, u32) {}
+__device__ __forceinline__ void copyRange(void *to, const void *from, u32 bytes, u64 *) {
+  for (u32 i = 0; i < bytes; i += 16) copyAsync((u8 *)to + i, (const u8 *)from + i);
+}
+__device__ __forceinline__ void awaitBytes(u64 *) { awaitCopies(); }
+__device__ __forceinline__ void beforeCopyRange() {}
+#endif
 
 // Into the cache that all multiprocessors share.
 __device__ __forceinline__ void prefetch(const void *p) {
@@ -189,8 +192,12 @@ __device__ __forceinline__ void prefetch(const void *p) {
 // The kernels of a step follow one another closely: one may start while the one before it still
 // runs, and must not touch what that one writes before `awaitPrevious`.
 __device__ __forceinline__ void letNextStart() {
+#if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
 }
 __device__ __forceinline__ void awaitPrevious() {
+#if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
 }

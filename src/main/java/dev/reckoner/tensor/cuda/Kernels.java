@@ -131,6 +131,7 @@ final class Kernels implements AutoCloseable {
       device.driver().allowSharedMemory(called.function, sharedBytes);
       called.sharedAllowed = sharedBytes;
     }
+    early &= device.hasClusters(); // devices before Hopper wait for the kernel before
     if (early && !called.early) {
       // A multiprocessor divides its memory anew only when it is empty: kernels that overlap divide
       // it alike.
