@@ -32,7 +32,9 @@ import org.jdbi.v3.core.JdbiException;
  *
  * <p>One process of a fleet relays at a time, and of each topic and key the oldest message goes
  * first; the next follows when it is acknowledged. So order per subject holds, also over failures,
- * and a message that the broker refuses holds up its own subject only.
+ * and a message that the broker refuses holds up its own subject only. A message for which the
+ * broker has no answer yet, such as one for a topic that does not exist, delays the round it is in
+ * for as long as the producer tries ({@code delivery.timeout.ms}); then the others go on.
  */
 @ApplicationScoped
 class OutboxRelay {
