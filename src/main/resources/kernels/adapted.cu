@@ -9,7 +9,6 @@
 #define TILES (RANK / 8)
 #define STAGE (TOKENS * (3 * LD + ULD))
 
-__device__ __forceinline__ u32 shared(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 
 __device__ __forceinline__ void transposed(u32 (&r)[4], u32 p) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
@@ -20,14 +19,6 @@ __device__ __forceinline__ void transposed(u32 &r0, u32 &r1, u32 p) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];"
                : "=r"(r0), "=r"(r1) : "r"(p) : "memory");
 }
-
-// 16 bytes without waiting, or zeros.
-__device__ __forceinline__ void fetch(u32 to, const bf16 *from, bool in) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(in ? 16 : 0)
-               : "memory");
-}
-
-__device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
 // Blocks: strips of 128 columns, shares of the tokens. partial: [gridDim.y, 3, columns, RANK], of
 // gate, up and what GeGLU made. u: [rows, 2 * RANK], du: [rows, RANK]. While one tile is worked on in
@@ -55,11 +46,11 @@ extern "C" __global__ __launch_bounds__(256, 3) void adapted_geglu_gradient(
     for (int i = 0; i < TOKENS; i += 16) {
       int t = first + i + line;
       bool in = inside && t < rows;
-      u32 place = shared(mine + stage * STAGE + i * LD);
+      u32 place = sharedAddress(mine + stage * STAGE + i * LD);
       const bf16 *gate = in ? gateUp + (i64)t * gs + column : gateUp;
-      fetch(place, in ? dOut + (i64)t * ds + column : dOut, in);
-      fetch(place + TOKENS * LD * 2, gate, in);
-      fetch(place + 2 * TOKENS * LD * 2, gate + columns, in);
+      copyOrClear(place, in ? dOut + (i64)t * ds + column : dOut, in);
+      copyOrClear(place + TOKENS * LD * 2, gate, in);
+      copyOrClear(place + 2 * TOKENS * LD * 2, gate + columns, in);
     }
     constexpr int PIECES = TOKENS * 3 * TILES;
 #pragma unroll
@@ -68,10 +59,10 @@ extern "C" __global__ __launch_bounds__(256, 3) void adapted_geglu_gradient(
       if (k + 256 > PIECES && i >= PIECES) break;
       bool in = first + t < rows;
       i64 row = in ? first + t : 0;
-      fetch(shared(memory + stage * STAGE + 3 * TOKENS * LD + t * ULD + r),
+      copyOrClear(sharedAddress(memory + stage * STAGE + 3 * TOKENS * LD + t * ULD + r),
             r < 2 * RANK ? u + row * us + r : du + row * dus + r - 2 * RANK, in);
     }
-    commit();
+    commitCopies();
   };
 
   if (from < to) load(from, 0);
@@ -111,7 +102,7 @@ extern "C" __global__ __launch_bounds__(256, 3) void adapted_geglu_gradient(
     }
     __syncthreads();
     // A warp has 16 columns of all three.
-    u32 tiles = shared(memory + stage * STAGE);
+    u32 tiles = sharedAddress(memory + stage * STAGE);
     u32 ranks = tiles + 2 * (3 * TOKENS * LD + (lane & 15) * ULD);
     tiles += 2 * (((lane & 7) + ((lane & 16) >> 1)) * LD + warp * 16 + (lane & 8));
 #pragma unroll

@@ -10,18 +10,16 @@
 #define PLD (TILE + 8)
 #define LOG2E 1.4426950408889634f
 
-__device__ __forceinline__ u32 shared(const void *p) { return (u32)__cvta_generic_to_shared(p); }
-
 __device__ __forceinline__ void matrices(u32 (&r)[4], const bf16 *p) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared(p)) : "memory");
+               : "r"(sharedAddress(p)) : "memory");
 }
 
 __device__ __forceinline__ void transposed(u32 (&r)[4], const bf16 *p) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared(p)) : "memory");
+               : "r"(sharedAddress(p)) : "memory");
 }
 
 __device__ __forceinline__ void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
@@ -32,18 +30,6 @@ __device__ __forceinline__ void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u3
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-__device__ __forceinline__ float exp2Fast(float x) {
-  float r;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
-  return r;
-}
-
-__device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int N>
-__device__ __forceinline__ void await() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
-}
-
 // Copies 64 rows of D values into shared rows of LD; rows from `valid` on become zero.
 template <int THREADS>
 __device__ __forceinline__ void loadTile(bf16 *to, const bf16 *from, i64 stride, int valid) {
@@ -52,9 +38,7 @@ __device__ __forceinline__ void loadTile(bf16 *to, const bf16 *from, i64 stride,
     int row = i / (HD / 8), c = i % (HD / 8) * 8;
     bool in = row < valid && c < D;
     const bf16 *source = in ? from + row * stride + c : from;
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared(to + row * LD + c)),
-                 "l"(source), "r"(in ? 16 : 0)
-                 : "memory");
+    copyOrClear(sharedAddress(to + row * LD + c), source, in);
   }
 #else
   for (int i = threadIdx.x; i < TILE * HD; i += THREADS) {
@@ -70,11 +54,6 @@ __device__ __forceinline__ int columnOfA(int lane) { return (lane & 16) >> 1; }
 // ... and B operand [n][k].
 __device__ __forceinline__ int rowOfB(int lane) { return (lane & 7) + ((lane & 16) >> 1); }
 __device__ __forceinline__ int columnOfB(int lane) { return lane & 8; }
-
-struct Cache {
-  const bf16 *k, *v;
-  i64 layerStride;
-};
 
 // out and lse (or null) of 64 queries of one head a block; 4 warps of 16 queries. caches: null to
 // read k and v of packed sequences (first row of the sequence = row - position), else the segments'
@@ -102,7 +81,7 @@ extern "C" __global__ __launch_bounds__(128) void attention(
 
   loadTile<128>(sq, q, qs, tile.y);
   loadTile<128>(sk, k + (i64)begin * ks, ks, end - begin);
-  commit();
+  commitCopies();
 
   float o[HD / 8][4];
 #pragma unroll
@@ -116,8 +95,8 @@ extern "C" __global__ __launch_bounds__(128) void attention(
 
   for (int j = begin; j < end; j += TILE) {
     loadTile<128>(sv, v + (i64)j * vs, vs, end - j);
-    commit();
-    await<1>();
+    commitCopies();
+    awaitCopies<1>();
     __syncthreads();
     float s[TILE / 8][4];
 #pragma unroll
@@ -136,7 +115,7 @@ extern "C" __global__ __launch_bounds__(128) void attention(
     }
     __syncthreads();
     if (j + TILE < end) loadTile<128>(sk, k + (i64)(j + TILE) * ks, ks, end - j - TILE);
-    commit();
+    commitCopies();
 
     bool whole = j + TILE - 1 <= tile.z && (window <= 0 || j > tile.z + TILE - 1 - window);
     if (!whole) {
@@ -171,7 +150,7 @@ extern "C" __global__ __launch_bounds__(128) void attention(
         o[i][2 * h + 1] *= shrink;
       }
     }
-    await<1>();
+    awaitCopies<1>();
     __syncthreads();
 #pragma unroll
     for (int kk = 0; kk < TILE; kk += 16) {
@@ -188,7 +167,7 @@ extern "C" __global__ __launch_bounds__(128) void attention(
     }
     __syncthreads();
   }
-  await<0>();
+  awaitCopies<0>();
 #pragma unroll
   for (int h = 0; h < 2; h++) {
     l[h] += __shfl_xor_sync(~0u, l[h], 1);
@@ -340,20 +319,6 @@ __device__ __forceinline__ void storeRows(T *to, i64 stride, const float (&acc)[
     }
 }
 
-__device__ __forceinline__ void clusterBarrier() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory");
-#endif
-}
-
-// Where the gradients of the scores of 64 queries [columns] by 64 keys [rows] are kept: by the tile
-// of queries, which has a number of its own since a sequence begins at most one tile anew, and by
-// how many tiles before the queries the keys lie.
-__device__ __forceinline__ i64 scoreTile(int head, int heads, i64 firstQuery, int sequence, int back,
-                                         int slots) {
-  return (((firstQuery / TILE + sequence) * heads + head) * slots + back) * (TILE * TILE);
-}
-
 // dk and dv of 64 keys of one kv head a block: the query heads of a group, or a part of them, and
 // all queries that see the keys. Blocks y count parts within kv heads. One part writes dk and dv;
 // several write fp32 sums partial[part][2][rows, kvHeads * D] that attention_gradient_sum adds. A
@@ -397,7 +362,7 @@ void attention_gradient_kv(
       slse[stage][threadIdx.x] = in ? lse[at] * LOG2E : INF;
       sdelta[stage][threadIdx.x] = in ? delta[at] : 0.f;
     }
-    commit();
+    commitCopies();
   };
 
   loadTile<256>(sk, k + (i64)tile.x * ks + kvHead * D, ks, tile.y);
@@ -410,7 +375,7 @@ void attention_gradient_kv(
   for (int step = 0; step < all; step++) {
     int stage = STAGES == 2 ? step & 1 : 0;
     if (STAGES == 1) fetch(step, 0);
-    await<0>();
+    awaitCopies<0>();
     __syncthreads();
     if (STAGES == 2 && step + 1 < all) fetch(step + 1, stage ^ 1);
     const bf16 *tq = sq + stage * TILE * LD, *td = sd + stage * TILE * LD;
@@ -490,17 +455,12 @@ void attention_gradient_kv(
   for (int n = threadIdx.x; n < 2 * ROWS * (HD / 4); n += 256) {
     int d = n % (HD / 4) * 4, row = part * ROWS + n / (HD / 4) % ROWS;
     bool ofV = n >= ROWS * (HD / 4);
-    u32 here = shared(sums + ((ofV ? TILE : 0) + row) * WIDE + d);
+    u32 here = sharedAddress(sums + ((ofV ? TILE : 0) + row) * WIDE + d);
     float sum[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
     for (int other = 0; other < PARTS; other++) {
-      u32 there;
       float f[4];
-      asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(here), "r"(other));
-      asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
-                   : "=f"(f[0]), "=f"(f[1]), "=f"(f[2]), "=f"(f[3])
-                   : "r"(there)
-                   : "memory");
+      loadCluster(f, here, other);
 #pragma unroll
       for (int e = 0; e < 4; e++) sum[e] += ofV ? f[e] : f[e] * scale;
     }
@@ -559,7 +519,7 @@ extern "C" __global__ __launch_bounds__(256) void attention_gradient_q(
   auto fetch = [&](int j, int stage) {
     loadTile<256>(sk + stage * TILE * LD, k + (first + j) * ks + kvHead * D, ks, end - j);
     loadTile<256>(sv + stage * TILE * LD, v + (first + j) * vs + kvHead * D, vs, end - j);
-    commit();
+    commitCopies();
   };
 
   loadTile<256>(sq, q + (i64)tile.x * qs + head * D, qs, tile.y);
@@ -580,7 +540,7 @@ extern "C" __global__ __launch_bounds__(256) void attention_gradient_q(
   if (STAGES == 2) fetch(begin, 0);
   for (int j = begin; j < end; j += TILE) {
     if (STAGES == 1) fetch(j, 0);
-    await<0>();
+    awaitCopies<0>();
     __syncthreads();
     if (STAGES == 2 && j + TILE < end) fetch(j + TILE, stage ^ 1);
     const bf16 *tk = sk + stage * TILE * LD, *tv = sv + stage * TILE * LD;
@@ -647,11 +607,8 @@ extern "C" __global__ __launch_bounds__(256) void attention_gradient_q_scores(
     const bf16 *from =
         scoreTiles + scoreTile(head, heads, tile.x, tile.w, (tile.z - j) / TILE, slots);
     for (int n = threadIdx.x; n < TILE * TILE / 8; n += 256)
-      asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
-                       shared(ss + stage * TILE * PLD + n / 8 * PLD + n % 8 * 8)),
-                   "l"(from + n * 8)
-                   : "memory");
-    commit();
+      copyAsync(ss + stage * TILE * PLD + n / 8 * PLD + n % 8 * 8, from + n * 8);
+    commitCopies();
   };
 
   float acc[2][HD / 32][4];
@@ -659,7 +616,7 @@ extern "C" __global__ __launch_bounds__(256) void attention_gradient_q_scores(
   int stage = 0;
   fetch(begin, 0);
   for (int j = begin; j < end; j += TILE, stage ^= 1) {
-    await<0>();
+    awaitCopies<0>();
     __syncthreads();
     if (j + TILE < end) fetch(j + TILE, stage ^ 1);
     // The kept tile is keys by queries: read transposed it is the left operand.

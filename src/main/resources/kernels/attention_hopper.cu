@@ -15,22 +15,8 @@
 
 static_assert(D == 256, "the shapes of the products are written out");
 
-__device__ __forceinline__ u32 shared(const void *p) { return (u32)__cvta_generic_to_shared(p); }
-
 // Where the tiles begin in dynamic shared memory, of which 1 KiB is for this.
-__device__ __forceinline__ u32 aligned(const void *p) { return (shared(p) + 1023) & ~1023; }
-
-__device__ __forceinline__ float exp2Fast(float x) {
-  float r;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
-  return r;
-}
-
-__device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int N>
-__device__ __forceinline__ void await() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
-}
+__device__ __forceinline__ u32 aligned(const void *p) { return (sharedAddress(p) + 1023) & ~1023; }
 
 #define EIGHT(c, i)                                                                               \
   "+f"(c[i]), "+f"(c[i + 1]), "+f"(c[i + 2]), "+f"(c[i + 3]), "+f"(c[i + 4]), "+f"(c[i + 5]),     \
@@ -40,12 +26,29 @@ __device__ __forceinline__ void await() {
   "=f"(c[i]), "=f"(c[i + 1]), "=f"(c[i + 2]), "=f"(c[i + 3]), "=f"(c[i + 4]), "=f"(c[i + 5]),     \
       "=f"(c[i + 6]), "=f"(c[i + 7])
 
+// The values of a product, as its instruction lists them.
+#define LIST_32 \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, " \
+  "%19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+#define LIST_128 \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, " \
+  "%19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, " \
+  "%36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, " \
+  "%53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, " \
+  "%70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, " \
+  "%87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103, " \
+  "%104, %105, %106, %107, %108, %109, %110, %111, %112, %113, %114, %115, %116, %117, " \
+  "%118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
+#define ALL_128(c) \
+  EIGHT(c, 0), EIGHT(c, 8), EIGHT(c, 16), EIGHT(c, 24), EIGHT(c, 32), EIGHT(c, 40), \
+      EIGHT(c, 48), EIGHT(c, 56), EIGHT(c, 64), EIGHT(c, 72), EIGHT(c, 80), EIGHT(c, 88), \
+      EIGHT(c, 96), EIGHT(c, 104), EIGHT(c, 112), EIGHT(c, 120)
+
 // c = or += a b^T, [64, 16] and [64, 16], both by rows.
 __device__ __forceinline__ void firstByRows(float (&c)[32], u64 a, u64 b) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, "
-      "%19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      LIST_32
       "%32, %33, 0, 1, 1, 0, 0;"
       : NEW_EIGHT(c, 0), NEW_EIGHT(c, 8), NEW_EIGHT(c, 16), NEW_EIGHT(c, 24)
       : "l"(a), "l"(b));
@@ -54,8 +57,7 @@ __device__ __forceinline__ void firstByRows(float (&c)[32], u64 a, u64 b) {
 __device__ __forceinline__ void byRows(float (&c)[32], u64 a, u64 b) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, "
-      "%19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      LIST_32
       "%32, %33, 1, 1, 1, 0, 0;"
       : EIGHT(c, 0), EIGHT(c, 8), EIGHT(c, 16), EIGHT(c, 24)
       : "l"(a), "l"(b));
@@ -65,35 +67,17 @@ __device__ __forceinline__ void byRows(float (&c)[32], u64 a, u64 b) {
 __device__ __forceinline__ void byPanels(float (&c)[128], const u32 (&a)[4], u64 b) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, "
-      "%19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, "
-      "%36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, "
-      "%53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, "
-      "%70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, "
-      "%87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103, "
-      "%104, %105, %106, %107, %108, %109, %110, %111, %112, %113, %114, %115, %116, %117, "
-      "%118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
+      LIST_128
       "{%128, %129, %130, %131}, %132, 1, 1, 1, 1;"
-      : EIGHT(c, 0), EIGHT(c, 8), EIGHT(c, 16), EIGHT(c, 24), EIGHT(c, 32), EIGHT(c, 40),
-        EIGHT(c, 48), EIGHT(c, 56), EIGHT(c, 64), EIGHT(c, 72), EIGHT(c, 80), EIGHT(c, 88),
-        EIGHT(c, 96), EIGHT(c, 104), EIGHT(c, 112), EIGHT(c, 120)
+      : ALL_128(c)
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
 }
 __device__ __forceinline__ void byPanels(float (&c)[128], u64 a, u64 b) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, "
-      "%19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, "
-      "%36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, "
-      "%53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, "
-      "%70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, "
-      "%87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103, "
-      "%104, %105, %106, %107, %108, %109, %110, %111, %112, %113, %114, %115, %116, %117, "
-      "%118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
+      LIST_128
       "%128, %129, 1, 1, 1, 1, 1;"
-      : EIGHT(c, 0), EIGHT(c, 8), EIGHT(c, 16), EIGHT(c, 24), EIGHT(c, 32), EIGHT(c, 40),
-        EIGHT(c, 48), EIGHT(c, 56), EIGHT(c, 64), EIGHT(c, 72), EIGHT(c, 80), EIGHT(c, 88),
-        EIGHT(c, 96), EIGHT(c, 104), EIGHT(c, 112), EIGHT(c, 120)
+      : ALL_128(c)
       : "l"(a), "l"(b));
 }
 
@@ -117,11 +101,6 @@ __device__ __forceinline__ void awaitProducts(float (&c)[N]) {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
   fix(c);
 }
-// What this thread wrote to shared memory is seen by products and bulk copies after a barrier.
-__device__ __forceinline__ void showProducts() {
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
-
 // The operand at p: groups of 8 rows lie 1024 bytes apart; panels matter by columns only.
 __device__ __forceinline__ u64 operand(u32 p) {
   return (u64)(p >> 4 & 0x3fff) | (u64)(PANEL >> 4) << 16 | (u64)(1024 >> 4) << 32 | 1ull << 62;
@@ -169,10 +148,8 @@ __device__ __forceinline__ void loadTile(u32 to, const bf16 *from, i64 stride, i
 #pragma unroll
   for (int i = 0; i < TILE / STEP; i++) {
     int r = row + i * STEP;
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
-                     to + i * STEP * 128 + (((c ^ r) & 7) << 4)),
-                 "l"(r < valid ? from + i * STEP * stride : from), "r"(r < valid ? 16 : 0)
-                 : "memory");
+    copyOrClear(to + i * STEP * 128 + (((c ^ r) & 7) << 4),
+                r < valid ? from + i * STEP * stride : from, r < valid);
   }
 }
 
@@ -205,32 +182,6 @@ __device__ __forceinline__ void awaitStores() {
   asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
 }
 
-__device__ __forceinline__ void loadCluster(float (&f)[4], u32 here, int block) {
-  u32 there;
-  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(here), "r"(block));
-  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
-               : "=f"(f[0]), "=f"(f[1]), "=f"(f[2]), "=f"(f[3])
-               : "r"(there)
-               : "memory");
-}
-
-__device__ __forceinline__ void clusterBarrier() {
-  asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory");
-}
-
-// Where the gradients of the scores of 64 queries [columns] by 64 keys [rows] are kept: by the tile
-// of queries, which has a number of its own since a sequence begins at most one tile anew, and by
-// how many tiles before the queries the keys lie.
-__device__ __forceinline__ i64 scoreTile(int head, int heads, i64 firstQuery, int sequence, int back,
-                                         int slots) {
-  return (((firstQuery / TILE + sequence) * heads + head) * slots + back) * (TILE * TILE);
-}
-
-struct Cache {
-  const bf16 *k, *v;
-  i64 layerStride;
-};
-
 // out and lse (or null) of 64 queries of two heads a block, a warpgroup each. caches: as in
 // attention.cu. While tensor cores add up values for one head, and then make its next scores, the
 // other one may look at its scores: values have three places, so that one barrier a tile is enough.
@@ -261,7 +212,7 @@ extern "C" __global__ __launch_bounds__(256, 1) void attention(
       loadTile<256>(keys, k + (i64)j * ks, ks, end - j);
       loadTile<256>(values, v + (i64)j * vs, vs, end - j);
     }
-    commit();
+    commitCopies();
   };
   fetch(begin, sk, sv);
   fetch(begin + TILE, sk + BYTES, sv + BYTES);
@@ -272,8 +223,8 @@ extern "C" __global__ __launch_bounds__(256, 1) void attention(
   float m[2] = {-INF, -INF}, l[2] = {0.f, 0.f};
   const float c = scale * LOG2E;
   int position = tile.z + warp * 16 + (lane >> 2);
-  await<1>();
-  showProducts();
+  awaitCopies<1>();
+  beforeAsync();
   __syncthreads();
   scores(s, sq, sk);
   awaitProducts(s);
@@ -314,8 +265,8 @@ extern "C" __global__ __launch_bounds__(256, 1) void attention(
     for (int i = 0; i < D / 2; i++) o[i] *= shrink[i >> 1 & 1];
     accumulate(o, p, values);
     if (j + TILE < end) {
-      await<0>();
-      showProducts();
+      awaitCopies<0>();
+      beforeAsync();
       __syncthreads();
       u32 used = keys, next = values == sv + 2 * BYTES ? sv : values + BYTES;
       keys = 2 * sk + BYTES - keys;
@@ -358,7 +309,7 @@ void attention_gradient_kv(
   extern __shared__ __align__(16) bf16 memory[];
   __shared__ __align__(16) float rowOf[2][2][TILE];
   u32 sk = aligned(memory), sv = sk + BYTES, sq = sv + BYTES, sd = sq + 2 * BYTES, ss = sd + 2 * BYTES;
-  uint4 *sp = reinterpret_cast<uint4 *>(memory + (ss + PANEL - shared(memory)) / 2);
+  uint4 *sp = reinterpret_cast<uint4 *>(memory + (ss + PANEL - sharedAddress(memory)) / 2);
   int4 tile = tiles[blockIdx.x];
   int sequence = tile.y >> 8;
   tile.y &= 255;
@@ -384,7 +335,7 @@ void attention_gradient_kv(
       else
         rowOf[stage][half][place] = half ? 0.f : INF;
     }
-    commit();
+    commitCopies();
   };
 
   float acc[D / 2];
@@ -396,14 +347,14 @@ void attention_gradient_kv(
                   half ? vs : ks, tile.y);
   fetch(0);
   if (all > 1) fetch(1);
-  else commit();
+  else commitCopies();
   // While tensor cores work for one warpgroup, on what it has just made and its next scores, the
   // other one looks at its scores.
   for (int step = 0; step < all; step++) {
     int stage = step & 1, i = tile.z + step % steps * TILE;
-    if (step == 0) await<1>();
-    else await<0>();
-    showProducts();
+    if (step == 0) awaitCopies<1>();
+    else awaitCopies<0>();
+    beforeAsync();
     __syncthreads();
     float s[32];
     u32 p[4][4];
@@ -459,7 +410,7 @@ void attention_gradient_kv(
       }
       accumulate(acc, p, sq + stage * BYTES);
       if (scoreTiles) {
-        showProducts();
+        beforeAsync();
         halfBarrier(half);
         if (place == 0) {
           int head = firstHead + step / steps;
@@ -485,7 +436,7 @@ void attention_gradient_kv(
   for (int n = threadIdx.x; n < 2 * ROWS * (D / 4); n += 256) {
     int d = n % (D / 4) * 4, row = part * ROWS + n / (D / 4) % ROWS;
     bool ofV = n >= ROWS * (D / 4);
-    u32 here = shared(sums + ((ofV ? TILE : 0) + row) * WIDE + d);
+    u32 here = sharedAddress(sums + ((ofV ? TILE : 0) + row) * WIDE + d);
     float sum[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
     for (int other = 0; other < PARTS; other++) {
@@ -540,11 +491,9 @@ extern "C" __global__ __launch_bounds__(256, 1) void attention_gradient_q_scores
           scoreTiles + scoreTile(head, heads, tile.x, tile.w, (tile.z - j) / TILE, slots);
 #pragma unroll
       for (int n = threadIdx.x & 127; n < PANEL / 16; n += 128)
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to + BYTES + half * PANEL + n * 16),
-                     "l"(from + n * 8)
-                     : "memory");
+        copyAsync(to + BYTES + half * PANEL + n * 16, from + n * 8);
     }
-    commit();
+    commitCopies();
   };
 
   float acc[D / 2];
@@ -553,8 +502,8 @@ extern "C" __global__ __launch_bounds__(256, 1) void attention_gradient_q_scores
   fetch(begin, base);
   fetch(begin + TILE, base + STAGE);
   for (int j = begin, n = 0; j < end; j += TILE, n++) {
-    await<1>();
-    showProducts();
+    awaitCopies<1>();
+    beforeAsync();
     __syncthreads();
     u32 here = base + (n & 3) * STAGE;
     accumulate(acc, here + BYTES + half * PANEL, here);

@@ -98,13 +98,19 @@ __device__ __forceinline__ double warpSum(double v) {
   return v;
 }
 
+__device__ __forceinline__ float exp2Fast(float x) {
+  float r;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return r;
+}
+
 // gelu_tanh(x) and its derivative. The value is rounded step by step as written, so that every
 // kernel has the same bits. Beside 1 what is below the normal numbers does not count, hence ftz.
 __device__ __forceinline__ float gelu(float x, float *slope) {
   const float a = 0.7978845608028654f, b = 0.044715f;
-  float square = __fmul_rn(x, x), power, inverse;
+  float square = __fmul_rn(x, x), inverse;
   float u = __fmul_rn(2.f * a, fmaf(__fmul_rn(b, square), x, x));
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(__fmul_rn(u, 1.4426950408889634f)));
+  float power = exp2Fast(__fmul_rn(u, 1.4426950408889634f));
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(__fadd_rn(1.f, power)));
   float twice = __fadd_rn(1.f, __fmaf_rn(-2.f, inverse, 1.f));
   float value = __fmul_rn(__fmul_rn(0.5f, x), twice);
@@ -121,6 +127,20 @@ __device__ __forceinline__ void mma(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
+// Keys and values of a sequence.
+struct Cache {
+  bf16 *k, *v;
+  i64 layerStride;
+};
+
+// Where attention keeps the gradients of the scores of 64 queries [columns] by 64 keys [rows]: by the
+// tile of queries, which has a number of its own since a sequence begins at most one tile anew, and by
+// how many tiles before the queries the keys lie.
+__device__ __forceinline__ i64 scoreTile(int head, int heads, i64 firstQuery, int sequence, int back,
+                                         int slots) {
+  return (((firstQuery / 64 + sequence) * heads + head) * slots + back) * (64 * 64);
+}
+
 // Adapters of one layer: consecutive rows of each.
 struct LowRankGroup {
   const bf16 *a;
@@ -131,24 +151,76 @@ struct LowRankGroup {
   int unused;
 };
 
+__device__ __forceinline__ u32 sharedAddress(const void *p) { return (u32)__cvta_generic_to_shared(p); }
+
 // 16 bytes, or 4, to shared memory, without waiting.
+__device__ __forceinline__ void copyAsync(u32 to, const void *from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+}
 __device__ __forceinline__ void copyAsync(void *to, const void *from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(to)),
-               "l"(from) : "memory");
+  copyAsync(sharedAddress(to), from);
+}
+// 16 bytes, or zeros in their place; from can be read either way.
+__device__ __forceinline__ void copyOrClear(u32 to, const void *from, bool in) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(in ? 16 : 0)
+               : "memory");
 }
 __device__ __forceinline__ void copyWord(float *to, const float *from) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"((u32)__cvta_generic_to_shared(to)),
-               "l"(from) : "memory");
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(sharedAddress(to)), "l"(from)
+               : "memory");
 }
 __device__ __forceinline__ void awaitCopies() {
   asm volatile("cp.async.wait_all;" ::: "memory");
+}
+__device__ __forceinline__ void commitCopies() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+// All but the last PENDING commits.
+template <int PENDING>
+__device__ __forceinline__ void awaitCopies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+// What threads of this block did in shared memory is done before products of warpgroups and copies of
+// ranges get there, after a barrier.
+__device__ __forceinline__ void beforeAsync() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
+
+// Of all threads of a cluster.
+__device__ __forceinline__ void clusterArrive() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive;" ::: "memory");
+#endif
+}
+__device__ __forceinline__ void clusterWait() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.wait;" ::: "memory");
+#endif
+}
+__device__ __forceinline__ void clusterBarrier() {
+  clusterArrive();
+  clusterWait();
+}
+// The same place in another block of the cluster.
+__device__ __forceinline__ u32 inBlock(u32 place, int block) {
+  u32 there;
+  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(place), "r"(block));
+  return there;
+}
+__device__ __forceinline__ void loadCluster(float (&f)[4], u32 place, int block) {
+  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
+               : "=f"(f[0]), "=f"(f[1]), "=f"(f[2]), "=f"(f[3])
+               : "r"(inBlock(place, block))
+               : "memory");
 }
 
 // Copies of whole ranges to shared memory: one thread asks for one, and whoever waits for the barrier
 // has them. Addresses and sizes are multiples of 16 bytes. Devices before Hopper copy by threads, so
 // that a __syncthreads has to follow the wait.
 #if __CUDA_ARCH__ >= 900
-__device__ __forceinline__ u32 sharedAddress(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 __device__ __forceinline__ void initBarriers(u64 *barriers, int count) {
   for (int i = 0; i < count; i++)
     asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(sharedAddress(barriers + i)) : "memory");
@@ -170,10 +242,6 @@ __device__ __forceinline__ void awaitBytes(u64 *barrier) {
       "{\n.reg .pred p;\nagain:\nmbarrier.try_wait.parity.shared::cta.b64 p, [%0], 0;\n@!p bra again;\n}" ::"r"(
           sharedAddress(barrier)) : "memory");
 }
-// Before a range overwrites what threads have read or written.
-__device__ __forceinline__ void beforeCopyRange() {
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
 #else
 __device__ __forceinline__ void initBarriers(u64 *, int) {}
 __device__ __forceinline__ void expectBytes(u64 *, u32) {}
@@ -181,7 +249,6 @@ __device__ __forceinline__ void copyRange(void *to, const void *from, u32 bytes,
   for (u32 i = 0; i < bytes; i += 16) copyAsync((u8 *)to + i, (const u8 *)from + i);
 }
 __device__ __forceinline__ void awaitBytes(u64 *) { awaitCopies(); }
-__device__ __forceinline__ void beforeCopyRange() {}
 #endif
 
 // Into the cache that all multiprocessors share.

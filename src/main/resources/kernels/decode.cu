@@ -19,31 +19,10 @@
 #define AHEAD 4
 #define SPLITS 8
 
-struct Cache {
-  bf16 *k, *v;
-  i64 layerStride;
-};
-
-__device__ __forceinline__ float exp2Fast(float x) {
-  float r;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
-  return r;
-}
-
-__device__ __forceinline__ u32 address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
-
-__device__ __forceinline__ void clusterArrive() {
-  asm volatile("barrier.cluster.arrive;" ::: "memory");
-}
-__device__ __forceinline__ void clusterWait() {
-  asm volatile("barrier.cluster.wait;" ::: "memory");
-}
-
 // To the same place in shared memory of another block of the cluster.
 __device__ __forceinline__ void put(float *place, int block, float v) {
-  u32 there;
-  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address(place)), "r"(block));
-  asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(there), "f"(v) : "memory");
+  asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(inBlock(sharedAddress(place), block)), "f"(v)
+               : "memory");
 }
 
 __device__ __forceinline__ void unpack(uint4 u, float (&f)[8]) {

@@ -334,11 +334,6 @@ extern "C" __global__ void to_bf16_all(const Copy *copies) {
     c.to[i] = toBf16(c.from[i]);
 }
 
-struct Cache {
-  bf16 *k, *v;
-  i64 layerStride;
-};
-
 // Stores row .x of k and v as token .z of cache .w, for each of `rows`; width = kvHeads * headDim.
 extern "C" __global__ void append_keys_values(const bf16 *k, int ks, const bf16 *v, int vs,
                                               const int4 *rows, const Cache *caches, int layer,

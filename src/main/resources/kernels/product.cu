@@ -465,7 +465,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if UNIFORM
   // x is not needed any more: what had no room before comes where it was, and is on its way while the
   // other groups' ranks are used.
-  beforeCopyRange();
+  beforeAsync();
   if (copy >= early * HALVES && copy < groupCount * HALVES)
     copyRange(lateB + (copy - early * HALVES) * (COLUMNS * RANK), source, COLUMNS * RANK * 2, ofLate);
   if (threadIdx.x == 0) expectBytes(ofLate, max(groupCount - early, 0) * OF_GROUP * 2);

@@ -107,17 +107,13 @@ void cross_entropy_cluster(bf16 *logits, int ls, const int *targets, const float
     }
     mine = make_float2(m, s);
   }
-  asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory");
+  clusterBarrier();
   float2 others[CLUSTER];
 #pragma unroll
   for (int i = 0; i < CLUSTER; i++) {
-    u32 address;
-    asm("mapa.shared::cluster.u32 %0, %1, %2;"
-        : "=r"(address)
-        : "r"((u32)__cvta_generic_to_shared(&mine)), "r"(i));
     asm volatile("ld.shared::cluster.v2.f32 {%0, %1}, [%2];"
                  : "=f"(others[i].x), "=f"(others[i].y)
-                 : "r"(address)
+                 : "r"(inBlock(sharedAddress(&mine), i))
                  : "memory");
   }
   m = others[0].x;
@@ -129,7 +125,7 @@ void cross_entropy_cluster(bf16 *logits, int ls, const int *targets, const float
     if (others[i].x > -INF) s += others[i].y * __expf(others[i].x - m);
   float weight = weights[row], targetLogit = toFloat(z[target]);
   // Nobody writes before all have read the target's logit and the others' sums.
-  asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory");
+  clusterBarrier();
   if (part == 0 && threadIdx.x == 0) losses[row] = m + logf(s) - targetLogit;
   float scale = weight / s;
 #pragma unroll

@@ -21,13 +21,20 @@ final class CudaLowRankRows implements LowRankRows {
   /** Columns of the widest block of {@code kernels/product.cu}. */
   private static final int MOST_COLUMNS = 64;
 
+  /** Where a part of an adapter is. */
+  record Place(int fromColumn, int toColumn, int fromRank, int toRank) {
+    int rank() {
+      return toRank - fromRank;
+    }
+  }
+
   private final CudaIndices table;
   private final int groups;
   private final int ranks;
   private final int mostRank;
   private final int rowsAt;
   private final boolean inFours;
-  private final List<LowRank.Part> uniform;
+  private final List<Place> uniform;
 
   CudaLowRankRows(Device device, List<LowRank> adapters, int[] starts) {
     List<int[]> rows = new ArrayList<>();
@@ -55,8 +62,9 @@ final class CudaLowRankRows implements LowRankRows {
     uniform = uniform(adapters.stream().filter(Objects::nonNull).toList());
     rows.add(groupOf);
     rows.add(ranges(groupOf));
-    rowsAt = (rows.stream().mapToInt(r -> r.length).sum() + 3) / 4 * 4;
-    rows.add(new int[rowsAt - rows.stream().mapToInt(r -> r.length).sum()]);
+    int length = rows.stream().mapToInt(r -> r.length).sum();
+    rowsAt = (length + 3) / 4 * 4;
+    rows.add(new int[rowsAt - length]);
     for (int i = 0; i < adapters.size(); i++) {
       int[] one = ofRow(adapters.get(i));
       for (int row = starts[i]; row < starts[i + 1]; row++) {
@@ -66,37 +74,28 @@ final class CudaLowRankRows implements LowRankRows {
     table = new CudaIndices(device, rows.stream().flatMapToInt(Arrays::stream).toArray());
   }
 
-  private static List<LowRank.Part> uniform(List<LowRank> adapters) {
-    List<LowRank.Part> first = adapters.isEmpty() ? List.of() : adapters.getFirst().parts();
+  private static List<Place> uniform(List<LowRank> adapters) {
+    List<List<Place>> all = adapters.stream().map(CudaLowRankRows::places).distinct().toList();
+    if (all.size() != 1) {
+      return List.of();
+    }
     int column = 0;
-    for (LowRank.Part part : first) {
-      if (part.fromColumn() != column || part.toColumn() % MOST_COLUMNS != 0) {
+    for (Place place : all.getFirst()) {
+      if (place.fromColumn != column
+          || place.toColumn % MOST_COLUMNS != 0
+          || place.rank() % 16 != 0
+          || place.rank() != all.getFirst().getFirst().rank()) {
         return List.of();
       }
-      column = part.toColumn();
-      int rank = part.toRank() - part.fromRank();
-      if (rank % 16 != 0 || rank != first.getFirst().toRank() - first.getFirst().fromRank()) {
-        return List.of();
-      }
+      column = place.toColumn;
     }
-    for (LowRank adapter : adapters) {
-      if (adapter.parts().size() != first.size()) {
-        return List.of();
-      }
-      for (int p = 0; p < first.size(); p++) {
-        if (!alike(adapter.parts().get(p), first.get(p))) {
-          return List.of();
-        }
-      }
-    }
-    return first;
+    return all.getFirst();
   }
 
-  private static boolean alike(LowRank.Part one, LowRank.Part other) {
-    return one.fromColumn() == other.fromColumn()
-        && one.toColumn() == other.toColumn()
-        && one.fromRank() == other.fromRank()
-        && one.toRank() == other.toRank();
+  private static List<Place> places(LowRank adapter) {
+    return adapter.parts().stream()
+        .map(p -> new Place(p.fromColumn(), p.toColumn(), p.fromRank(), p.toRank()))
+        .toList();
   }
 
   private static int[] words(LowRank adapter, int fromRow, int toRow) {
@@ -177,9 +176,9 @@ final class CudaLowRankRows implements LowRankRows {
 
   /**
    * The parts of every adapter, where all have the same, one behind the other from the first column
-   * on, with as many ranks in each, a multiple of 16; else none. Whose B it is they do not say.
+   * on, with as many ranks in each, a multiple of 16; else none.
    */
-  List<LowRank.Part> uniform() {
+  List<Place> uniform() {
     return uniform;
   }
 

@@ -1,6 +1,5 @@
 package dev.reckoner.tensor.cuda;
 
-import dev.reckoner.tensor.LowRank;
 import java.util.List;
 
 /** Launches of {@code kernels/product.cu}: products of few rows, compiled for each form. */
@@ -46,7 +45,7 @@ final class Product {
     /** Whether a block finds all adapters' parts of its columns at the same place. */
     private boolean uniform(int outs, boolean geglu) {
       if (own != null) {
-        List<LowRank.Part> parts = own.uniform();
+        List<CudaLowRankRows.Place> parts = own.uniform();
         int whole = geglu ? 2 * outs : outs;
         if (parts.isEmpty()
             || parts.getLast().toColumn() != whole
@@ -58,9 +57,7 @@ final class Product {
     }
 
     private static int rank(CudaLowRankRows rows) {
-      return rows == null
-          ? 16
-          : rows.uniform().getFirst().toRank() - rows.uniform().getFirst().fromRank();
+      return rows == null ? 16 : rows.uniform().getFirst().rank();
     }
   }
 
