@@ -151,6 +151,14 @@ struct LowRankGroup {
   int unused;
 };
 
+// The adapter of one row: its A, and B where the layer is one matrix; no ranks where there is none.
+struct __align__(16) RowAdapter {
+  const bf16 *a, *b;
+  int ranks;
+  float scale;
+  int unused[2];
+};
+
 __device__ __forceinline__ u32 sharedAddress(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 
 // 16 bytes, or 4, to shared memory, without waiting.
@@ -254,6 +262,26 @@ __device__ __forceinline__ void awaitBytes(u64 *) { awaitCopies(); }
 // Into the cache that all multiprocessors share.
 __device__ __forceinline__ void prefetch(const void *p) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(p));
+}
+
+// Where column c of a row lies that is the input of a product: in each 64 columns, pairs 2i of columns
+// 16q on follow one another by q, so that what four lanes multiply lies side by side.
+__device__ __forceinline__ int ordered(int c) {
+  return (c & ~63) + (c >> 1 & 7) * 8 + (c >> 4 & 3) * 2 + (c & 1);
+}
+
+// Four matrices of 8 rows by 16 bytes, a row's address from each lane.
+__device__ __forceinline__ void loadMatrices(u32 (&r)[4], u32 place) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(place)
+               : "memory");
+}
+
+__device__ __forceinline__ void prefetchRange(const void *p, u32 bytes) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(p), "r"(bytes));
+#endif
 }
 
 // The kernels of a step follow one another closely: one may start while the one before it still

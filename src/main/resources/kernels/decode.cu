@@ -3,6 +3,7 @@
 // and G query heads a kv head, for devices with clusters. The keys before the token's own are divided
 // into a fixed number of splits, so that short batches fill the device too; every sum runs in an
 // order that follows from the token's own position: a segment's result does not depend on the others.
+// ORDERED: y is the input of a product.
 
 #define LOG2E 1.4426950408889634f
 #define LANES (D / 8)
@@ -15,6 +16,7 @@
 // Of adapters: values of a share that a lane takes at a time, and ranks that are read ahead.
 #define V (SHARE >= 256 ? 8 : SHARE >= 128 ? 4 : SHARE >= 64 ? 2 : 1)
 #define RANKS 4
+#define MOST_SLICES 16
 #define LISTS (WARPS * PER)
 #define AHEAD 4
 #define SPLITS 8
@@ -60,12 +62,13 @@ extern "C" __global__ __launch_bounds__(THREADS, G > 4 ? 2 : 4) __cluster_dims__
 void decode_attention(const bf16 *qkv, int qs, const float *qw, const float *kw, float eps,
                       const float *rope, const Cache *caches, int layer, const int4 *rows, int heads,
                       int kvHeads, int window, float scale, bf16 *y, int ys,
-                      const LowRankGroup *adapters, const int *groupOf, float *u, int us) {
+                      const RowAdapter *adapters, float *u, int us) {
   __shared__ __align__(16) float shared[LISTS][G][D];
   __shared__ float2 lists[LISTS][G];
   __shared__ __align__(16) float queries[G][D], newKey[D];
   __shared__ __align__(16) float newValue[D], share[SHARE];
   __shared__ float factors[LISTS][G], block[2][G];
+  __shared__ __align__(16) bf16 slices[MOST_SLICES][SHARE];  // of an adapter's A
   __shared__ float parts[SPLITS][SHARE], tops[SPLITS][G], weights[SPLITS][G];  // of all blocks
   letNextStart();
   // Nobody writes to a block that has not started.
@@ -91,15 +94,9 @@ void decode_attention(const bf16 *qkv, int qs, const float *qw, const float *kw,
     }
   };
   if (from < to) fetch(from);
-  int group = adapters ? groupOf[row.x] : -1, ranks = 0;
+  int ranks = 0, apart = heads * D;
   const bf16 *ofA = nullptr;
-  if (group >= 0) {
-    ranks = adapters[group].ranks;
-    ofA = adapters[group].a + kvHead * G * D + split * SHARE;
-#pragma unroll 1
-    for (int i = threadIdx.x; i * 16 < ranks * SHARE; i += THREADS)
-      prefetch(ofA + (i64)(i * 16 / SHARE) * heads * D + i * 16 % SHARE);
-  }
+  if (adapters) ranks = adapters[row.x].ranks, ofA = adapters[row.x].a;
   awaitPrevious();
   const bf16 *x = qkv + (i64)row.x * qs;
 #pragma unroll 1
@@ -111,6 +108,14 @@ void decode_attention(const bf16 *qkv, int qs, const float *qw, const float *kw,
     } else {
       for (int i = lane; i < D; i += 32) newValue[i] = toFloat(x[(heads + kvHeads + kvHead) * D + i]);
     }
+  }
+  // Asked for as late as this, since who the adapter is was not known before.
+  ofA += kvHead * G * D + split * SHARE;
+  if (SHARE % 8 == 0 && ranks > 0 && ranks <= MOST_SLICES) {
+#pragma unroll 1
+    for (int i = threadIdx.x * 8; i < ranks * SHARE; i += THREADS * 8)
+      copyAsync(&slices[0][0] + i, ofA + (i64)(i / SHARE) * apart + i % SHARE);
+    ofA = slices[0], apart = SHARE;
   }
   __syncthreads();
   if (split == 0) {
@@ -246,10 +251,12 @@ void decode_attention(const bf16 *qkv, int qs, const float *qw, const float *kw,
       sum = fmaf(parts[s][i], w, sum);
     }
     bf16 value = toBf16(sum / weight);
-    y[(i64)row.x * ys + kvHead * G * D + split * SHARE + i] = value;
+    int c = kvHead * G * D + split * SHARE + i;
+    y[(i64)row.x * ys + (ORDERED ? ordered(c) : c)] = value;
     share[i] = toFloat(value);
   }
-  if (group < 0) return;
+  if (ranks == 0) return;
+  awaitCopies();
   __syncthreads();
 #pragma unroll 1
   for (int r = warp; r < ranks; r += WARPS * RANKS) {
@@ -259,7 +266,7 @@ void decode_attention(const bf16 *qkv, int qs, const float *qw, const float *kw,
       float a[RANKS][V];
 #pragma unroll
       for (int j = 0; j < RANKS; j++)
-        load(ofA + (i64)min(r + j * WARPS, ranks - 1) * heads * D + c, a[j]);
+        load(ofA + (i64)min(r + j * WARPS, ranks - 1) * apart + c, a[j]);
 #pragma unroll
       for (int j = 0; j < RANKS; j++)
 #pragma unroll

@@ -4,7 +4,8 @@
 // copied to shared memory first; RESIDENT: so are all of a warp's NF4 weights, at most DEPTH pieces.
 // UNIFORM: all adapters have RANK ranks in each part, a multiple of 16, and what a block reads of them
 // fits shared memory.
-// INS columns and OUTPUTS, 0 if they vary.
+// INS columns in SPLITS parts and OUTPUTS, 0 if they vary. ORDERED: x is as `ordered` has it, and its
+// rows are 8 elements further apart than they are long; ORDERED_Y: so is y.
 // A kernel of a few microseconds runs most of its instructions once and has to fetch each of them, so
 // loops stay loops where registers allow it.
 //
@@ -24,6 +25,10 @@
 #define CODES (DEPTH * 8 + (DEPTH % 2 ? 0 : 8))
 #define SCALES (DEPTH | 1)
 #define HELD (RESIDENT ? TILES * 8 * (CODES + SCALES) : 0)
+
+// A row begins where the one before it ends, and blocks have no columns beside it: addresses of weights
+// are one each and numbers.
+#define EXACT (OUTPUTS > 0 && OUTPUTS % (UNITS * OUTS) == 0)
 
 #if ADAPTED && !UNIFORM
 #define TOGETHER 4
@@ -145,8 +150,9 @@ struct Piece {
   __device__ __forceinline__ void read(const u32 *codesOf, const float *scales, int n, int s, int last,
                                        int pieces, int piece, int q) {
     codes = __ldg(reinterpret_cast<const uint2 *>(codesOf + ((i64)n * pieces + piece) * 8) + q);
-    scale.x = __ldg(scales + (i64)min(s, last) * pieces + piece);
-    scale.y = __ldg(scales + (i64)min(s + 1, last) * pieces + piece);
+    const float *of = scales + (i64)(EXACT ? s : min(s, last)) * pieces + piece;
+    scale.x = __ldg(of);
+    scale.y = __ldg(EXACT ? of + pieces : scales + (i64)min(s + 1, last) * pieces + piece);
   }
 
   __device__ __forceinline__ void weights(const u32 *table, u32 (&b)[8]) const {
@@ -176,32 +182,59 @@ struct Piece {
 // rows each, and y = gelu(gate) * up. adapters: of this layer, so many, with u [rows, us], or null;
 // no part of them has more than mostRank ranks. next: of the layer that reads y, whose sums over each
 // 32 columns of y go to nextU [rows, outs / 32, nus]. UNIFORM: uAt is where in shared memory u lies, in
-// bytes, and so many groups' B, `early`, behind it, which are not in the way of x. chosen: which rows of a bf16 matrix are the
-// outputs; null for all.
+// bytes, and so many groups' B, `early`, behind it, which are not in the way of x. chosen: which rows of
+// a bf16 matrix are the outputs; null for all.
 extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void product(
     const u32 *values, const float *scales, const bf16 *x, int xs, bf16 *y, int ys, float *partial,
-    int rows, int outs, int ins, float alpha, float beta, const LowRankGroup *adapters,
+    int rows, int outs, float alpha, float beta, const LowRankGroup *adapters,
     const int *groupOf, int groupCount, int mostRank, const float *u, int us,
     const LowRankGroup *next, const int *nextGroupOf, int nextCount, float *nextU, int nus,
     int uAt, int early, const int *chosen) {
   extern __shared__ __align__(16) u32 memory[];
-  ins = INS;
   if (OUTPUTS) outs = OUTPUTS;
   // x, and when it has been used the sums of the slices
   float *parts = reinterpret_cast<float *>(memory + TABLE + 8 * HELD);
 #if STAGED
   bf16 *staged = reinterpret_cast<bf16 *>(parts);
+#else
+  const bf16 *staged = x;
 #endif
   float *extra = parts + 8 * MT * TILES * 128;  // of adapters
   bf16 *made = reinterpret_cast<bf16 *>(extra + (ADAPTED && !UNIFORM ? UNITS * MT * TILES * 128 : 0));
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
   int slice = warp % SLICES, first = (blockIdx.x * UNITS + warp / SLICES) * OUTS;
-  int pieces = ins >> 6, all = gridDim.y * SLICES, part = blockIdx.y * SLICES + slice;
+  constexpr int pieces = INS >> 6, all = SPLITS * SLICES;
+  int part = blockIdx.y * SLICES + slice;
   int from = pieces * part / all, to = pieces * (part + 1) / all;
   letNextStart();
   __shared__ __align__(8) u64 barriers[3];
   u64 *ofX = barriers;
   if (threadIdx.x == 0) initBarriers(barriers, 3);
+  // Rows 16 bytes more than a multiple of 128 apart: the lanes of a fragment do not meet in a bank.
+  int base = STAGED ? pieces * (blockIdx.y * SLICES) / all : 0;
+  int count = pieces * ((blockIdx.y + 1) * SLICES) / all - base, pitch = STAGED ? count * 64 + 8 : xs;
+  auto fetchX = [&] {
+    awaitPrevious();
+    int bytes = 0;
+#if ORDERED && SPLITS == 1
+    // x lies as it will in shared memory: a copy of many rows takes half as long as one of each row.
+    int begin = rows * warp / 8, end = rows * (warp + 1) / 8;
+    if (lane == 0 && begin < end)
+      copyRange(staged + begin * pitch, x + begin * pitch, (end - begin) * pitch * 2, ofX);
+    bytes = rows * pitch * 2;
+#elif STAGED
+    // By few lanes of each warp: such copies leave a warp one by one.
+    int t = lane * 8 + warp;
+    if (t < rows) copyRange(staged + t * pitch, x + (i64)t * xs + base * 64, count * 128, ofX);
+    bytes = rows * count * 128;
+#endif
+#if UNIFORM
+    if (adapters && threadIdx.x == 64)
+      copyRange(reinterpret_cast<char *>(memory) + uAt, u, rows * us * 4, ofX);
+    if (adapters) bytes += rows * us * 4;
+#endif
+    if (threadIdx.x == 0) expectBytes(ofX, bytes);
+  };
   // Weights do not depend on what came before.
   int row[TILES], out[TILES], last[TILES];
 #pragma unroll
@@ -209,10 +242,43 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     int half = GEGLU && n >= TILES / 2 ? outs : 0;
     int tile = first + (GEGLU && n >= TILES / 2 ? n - TILES / 2 : n) * 8;
     last[n] = half + outs - 1;
-    row[n] = min(half + tile + g, last[n]);
-    if (chosen) row[n] = chosen[row[n]];
+    row[n] = EXACT ? half + tile + g : min(half + tile + g, last[n]);
+    if (!EXACT && chosen) row[n] = chosen[row[n]];
     out[n] = half + tile + 2 * q;
   }
+#if UNIFORM
+  // Nor do adapters. Who has which rows and where B lies is asked for before all else, and used after
+  // the table is made: such loads take long, and what depends on another's takes twice as long.
+  constexpr int COLUMNS = UNITS * OUTS, HALVES = GEGLU ? 2 : 1, OF_GROUP = HALVES * COLUMNS * RANK;
+  int asked[4] = {-1, -1, 0, 0};
+  if (threadIdx.x < MT * 16) {
+    if (adapters && threadIdx.x < rows) asked[0] = groupOf[threadIdx.x];
+    if (GEGLU && next && threadIdx.x < rows) asked[1] = nextGroupOf[threadIdx.x];
+  } else if (threadIdx.x < MT * 17) {
+    int m = threadIdx.x - MT * 16, at = rows + 2 * m;
+    asked[0] = asked[1] = 0;
+    if (adapters && m * 16 < rows) asked[0] = groupOf[at], asked[1] = groupOf[at + 1];
+    if (GEGLU && next && m * 16 < rows) asked[2] = nextGroupOf[at], asked[3] = nextGroupOf[at + 1];
+  }
+  // Copies of ranges are asked for by few lanes of each warp: they leave a warp one by one.
+  int copy = lane * 8 + warp, fromRank = 0;
+  float scale = 0.f;
+  const bf16 *source = nullptr;
+  if (copy < groupCount * HALVES) {
+    int part = copy % HALVES, column = blockIdx.x * COLUMNS;
+    const LowRankGroup &of = adapters[copy / HALVES];
+    if (!GEGLU) {
+      while (column >= of.toColumn[part]) part++;
+      column -= of.fromColumn[part];
+    }
+    source = of.b[part] + (i64)column * RANK;
+    scale = of.scale, fromRank = of.fromRank[part];
+  }
+#if GEGLU
+  const bf16 *nextSource = nullptr;
+  if (threadIdx.x < nextCount) nextSource = next[threadIdx.x].a + blockIdx.x * COLUMNS;
+#endif
+#endif
 #if RESIDENT
   u32 *held = memory + TABLE + warp * HELD;
 #pragma unroll
@@ -247,9 +313,9 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
   fillTable(memory);
 #endif
 #if UNIFORM
-  // Nor do adapters: who has which rows, and as much of B as there is room for.
-  constexpr int COLUMNS = UNITS * OUTS, HALVES = GEGLU ? 2 : 1, OF_GROUP = HALVES * COLUMNS * RANK;
+  // As much of B as there is room for.
   u64 *ofEarly = barriers + 1, *ofLate = barriers + 2;
+  const float *ofU = reinterpret_cast<const float *>(reinterpret_cast<const char *>(memory) + uAt);
   __shared__ int groups[MT * 16], begins[MT], ends[MT];
   __shared__ float adapterScales[16];
   __shared__ int fromRanks[HALVES];
@@ -263,66 +329,35 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #else
   bf16 *lateB = made;
 #endif
-  // Everything at once: a load takes long, and what depends on another's takes twice as long.
   if (threadIdx.x < MT * 16) {
-    int t = threadIdx.x;
-    groups[t] = adapters && t < rows ? groupOf[t] : -1;
+    groups[threadIdx.x] = asked[0];
 #if GEGLU
-    nextGroups[t] = next && t < rows ? nextGroupOf[t] : -1;
+    nextGroups[threadIdx.x] = asked[1];
 #endif
   } else if (threadIdx.x < MT * 17) {
     int m = threadIdx.x - MT * 16;
-    bool some = m * 16 < rows;
-    begins[m] = adapters && some ? groupOf[rows + 2 * m] : 0;
-    ends[m] = adapters && some ? groupOf[rows + 2 * m + 1] : 0;
+    begins[m] = asked[0], ends[m] = asked[1];
 #if GEGLU
-    nextBegins[m] = next && some ? nextGroupOf[rows + 2 * m] : 0;
-    nextEnds[m] = next && some ? nextGroupOf[rows + 2 * m + 1] : 0;
+    nextBegins[m] = asked[2], nextEnds[m] = asked[3];
 #endif
   }
-  // Copies of ranges are asked for by few lanes of each warp: they leave a warp one by one.
-  int copy = lane * 8 + warp;
-  const bf16 *source = nullptr;
   if (copy < groupCount * HALVES) {
-    int group = copy / HALVES, part = copy % HALVES;
-    const LowRankGroup &of = adapters[group];
-    int column = blockIdx.x * COLUMNS;
-    if (!GEGLU) {
-      while (column >= of.toColumn[part]) part++;
-      column -= of.fromColumn[part];
-    }
-    source = of.b[part] + (i64)column * RANK;
-    adapterScales[group] = of.scale;
-    fromRanks[copy % HALVES] = of.fromRank[part];
+    adapterScales[copy / HALVES] = scale;
+    fromRanks[copy % HALVES] = fromRank;
   }
 #if GEGLU
-  if (threadIdx.x < nextCount) nextSources[threadIdx.x] = next[threadIdx.x].a + blockIdx.x * COLUMNS;
+  if (threadIdx.x < nextCount) nextSources[threadIdx.x] = nextSource;
 #endif
   __syncthreads();  // of barriers too
   if (copy < early * HALVES)
     copyRange(earlyB + copy * (COLUMNS * RANK), source, COLUMNS * RANK * 2, ofEarly);
+  else if (copy < groupCount * HALVES)
+    prefetchRange(source, COLUMNS * RANK * 2);
   if (threadIdx.x == 0) expectBytes(ofEarly, early * OF_GROUP * 2);
 #else
   __syncthreads();
 #endif
-  awaitPrevious();
-#if STAGED
-  // Rows 16 bytes more than a multiple of 128 apart: the lanes of a fragment do not meet in a bank.
-  int base = pieces * (blockIdx.y * SLICES) / all;
-  int count = pieces * ((blockIdx.y + 1) * SLICES) / all - base, pitch = count * 64 + 8;
-  int t = lane * 8 + warp;
-  if (t < rows) copyRange(staged + t * pitch, x + (i64)t * xs + base * 64, count * 128, ofX);
-  int bytes = rows * count * 128;
-#else
-  int base = 0, pitch = xs, bytes = 0;
-  const bf16 *staged = x;
-#endif
-#if UNIFORM
-  const float *ofU = reinterpret_cast<const float *>(reinterpret_cast<char *>(memory) + uAt);
-  if (adapters && threadIdx.x == 64) copyRange((void *)ofU, u, rows * us * 4, ofX);
-  if (adapters) bytes += rows * us * 4;
-#endif
-  if (threadIdx.x == 0) expectBytes(ofX, bytes);
+  fetchX();
 #if ADAPTED && !UNIFORM
   // While that comes: who has which rows, and what will be read of them.
   __shared__ Site sites[ROWS][SITES];
@@ -369,6 +404,41 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
   awaitCopies();  // of weights
   awaitBytes(ofX);
   __syncthreads();
+  // A piece of 16 rows of x, for four products.
+  auto fragments = [&](u32 (&a)[4][4], int m, int piece) {
+#if ORDERED
+    // They come as the products take them.
+#if ROWS > 8
+    int row = min(m * 16 + lane % 16, rows - 1);
+    u32 place = sharedAddress(staged + row * pitch + lane / 16 * 8 + piece * 64);
+#pragma unroll
+    for (int s = 0; s < 4; s++) loadMatrices(a[s], place + s * 32);
+#else
+    u32 place = sharedAddress(staged + min(lane % 8, rows - 1) * pitch + lane / 8 * 8 + piece * 64);
+#pragma unroll
+    for (int s = 0; s < 4; s += 2) {
+      u32 both[4];
+      loadMatrices(both, place + s * 32);
+      a[s][0] = both[0], a[s][2] = both[1], a[s + 1][0] = both[2], a[s + 1][2] = both[3];
+      a[s][1] = a[s][3] = a[s + 1][1] = a[s + 1][3] = 0;
+    }
+#endif
+#else
+    uint4 low[2], high[2] = {};
+    const bf16 *in = staged + (i64)min(m * 16 + g, rows - 1) * pitch + piece * 64 + q * 16;
+    low[0] = reinterpret_cast<const uint4 *>(in)[0], low[1] = reinterpret_cast<const uint4 *>(in)[1];
+    if (ROWS > 8) {
+      in = staged + (i64)min(m * 16 + 8 + g, rows - 1) * pitch + piece * 64 + q * 16;
+      high[0] = reinterpret_cast<const uint4 *>(in)[0], high[1] = reinterpret_cast<const uint4 *>(in)[1];
+    }
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      a[2 * i][0] = low[i].x, a[2 * i][1] = high[i].x, a[2 * i][2] = low[i].y, a[2 * i][3] = high[i].y;
+      a[2 * i + 1][0] = low[i].z, a[2 * i + 1][1] = high[i].z;
+      a[2 * i + 1][2] = low[i].w, a[2 * i + 1][3] = high[i].w;
+    }
+#endif
+  };
   const u32 *table = memory + lane;
   float total[MT][TILES][4];
 #pragma unroll
@@ -380,15 +450,8 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if RESIDENT
 #pragma unroll 1
   for (int piece = from; piece < to; piece++) {
-    const bf16 *in = staged + (i64)min(g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
-    uint4 low0 = reinterpret_cast<const uint4 *>(in)[0];
-    uint4 low1 = reinterpret_cast<const uint4 *>(in)[1];
-    uint4 high0 = make_uint4(0, 0, 0, 0), high1 = high0;
-    if (ROWS > 8) {
-      in = staged + (i64)min(8 + g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
-      high0 = reinterpret_cast<const uint4 *>(in)[0];
-      high1 = reinterpret_cast<const uint4 *>(in)[1];
-    }
+    u32 a[4][4];
+    fragments(a, 0, piece - base);
 #pragma unroll
     for (int n = 0; n < TILES; n++) {
       const u32 *ofTile = held + n * 8 * (CODES + SCALES);
@@ -398,10 +461,9 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
              table, b);
       float even = scale[2 * q * SCALES], odd = scale[(2 * q + 1) * SCALES];
       float c[4] = {0.f, 0.f, 0.f, 0.f};
-      mma(c, low0.x, high0.x, low0.y, high0.y, b[0], b[1]);
-      mma(c, low0.z, high0.z, low0.w, high0.w, b[2], b[3]);
-      mma(c, low1.x, high1.x, low1.y, high1.y, b[4], b[5]);
-      mma(c, low1.z, high1.z, low1.w, high1.w, b[6], b[7]);
+#pragma unroll
+      for (int s = 0; s < 4; s++)
+        mma(c, a[s][0], a[s][1], a[s][2], a[s][3], b[2 * s], b[2 * s + 1]);
       total[0][n][0] = fmaf(even, c[0], total[0][n][0]);
       total[0][n][1] = fmaf(odd, c[1], total[0][n][1]);
       total[0][n][2] = fmaf(even, c[2], total[0][n][2]);
@@ -409,52 +471,44 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     }
   }
 #else
-  for (int at = from; at < to; at += DEPTH) {
-#pragma unroll
-    for (int d = 0; d < DEPTH; d++) {
-      int piece = at + d;
-      if (piece >= to) break;
-      u32 b[TILES][8];
+#pragma unroll 1
+  for (int piece = from; piece < to; piece++) {
+    u32 b[TILES][8];
 #if NF4
-      float2 scale[TILES];
+    float2 scale[TILES];
 #pragma unroll
-      for (int n = 0; n < TILES; n++) scale[n] = ahead[d][n].scale;
+    for (int n = 0; n < TILES; n++) scale[n] = ahead[0][n].scale;
 #endif
 #pragma unroll
-      for (int n = 0; n < TILES; n++) ahead[d][n].weights(table, b[n]);
-      if (piece + DEPTH < to)
+    for (int n = 0; n < TILES; n++) ahead[0][n].weights(table, b[n]);
 #pragma unroll
-        for (int n = 0; n < TILES; n++)
-          ahead[d][n].read(values, scales, row[n], out[n], last[n], pieces, piece + DEPTH, q);
+    for (int i = 0; i + 1 < DEPTH; i++)
 #pragma unroll
-      for (int m = 0; m < MT; m++) {
-        const bf16 *in = staged + (i64)min(m * 16 + g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
-        uint4 low0 = reinterpret_cast<const uint4 *>(in)[0];
-        uint4 low1 = reinterpret_cast<const uint4 *>(in)[1];
-        uint4 high0 = make_uint4(0, 0, 0, 0), high1 = high0;
-        if (ROWS > 8) {
-          in = staged + (i64)min(m * 16 + 8 + g, rows - 1) * pitch + (piece - base) * 64 + q * 16;
-          high0 = reinterpret_cast<const uint4 *>(in)[0];
-          high1 = reinterpret_cast<const uint4 *>(in)[1];
-        }
+      for (int n = 0; n < TILES; n++) ahead[i][n] = ahead[i + 1][n];
+    if (piece + DEPTH < to)
 #pragma unroll
-        for (int n = 0; n < TILES; n++) {
+      for (int n = 0; n < TILES; n++)
+        ahead[DEPTH - 1][n].read(values, scales, row[n], out[n], last[n], pieces, piece + DEPTH, q);
+#pragma unroll
+    for (int m = 0; m < MT; m++) {
+      u32 a[4][4];
+      fragments(a, m, piece - base);
+#pragma unroll
+      for (int n = 0; n < TILES; n++) {
 #if NF4
-          float c[4] = {0.f, 0.f, 0.f, 0.f};
+        float c[4] = {0.f, 0.f, 0.f, 0.f};
 #else
-          float(&c)[4] = total[m][n];
+        float(&c)[4] = total[m][n];
 #endif
-          mma(c, low0.x, high0.x, low0.y, high0.y, b[n][0], b[n][1]);
-          mma(c, low0.z, high0.z, low0.w, high0.w, b[n][2], b[n][3]);
-          mma(c, low1.x, high1.x, low1.y, high1.y, b[n][4], b[n][5]);
-          mma(c, low1.z, high1.z, low1.w, high1.w, b[n][6], b[n][7]);
+#pragma unroll
+        for (int s = 0; s < 4; s++)
+          mma(c, a[s][0], a[s][1], a[s][2], a[s][3], b[n][2 * s], b[n][2 * s + 1]);
 #if NF4
-          total[m][n][0] = fmaf(scale[n].x, c[0], total[m][n][0]);
-          total[m][n][1] = fmaf(scale[n].y, c[1], total[m][n][1]);
-          total[m][n][2] = fmaf(scale[n].x, c[2], total[m][n][2]);
-          total[m][n][3] = fmaf(scale[n].y, c[3], total[m][n][3]);
+        total[m][n][0] = fmaf(scale[n].x, c[0], total[m][n][0]);
+        total[m][n][1] = fmaf(scale[n].y, c[1], total[m][n][1]);
+        total[m][n][2] = fmaf(scale[n].x, c[2], total[m][n][2]);
+        total[m][n][3] = fmaf(scale[n].y, c[3], total[m][n][3]);
 #endif
-        }
       }
     }
   }
@@ -465,9 +519,10 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if UNIFORM
   // x is not needed any more: what had no room before comes where it was, and is on its way while the
   // other groups' ranks are used.
-  beforeAsync();
-  if (copy >= early * HALVES && copy < groupCount * HALVES)
+  if (copy >= early * HALVES && copy < groupCount * HALVES) {
+    beforeAsync();
     copyRange(lateB + (copy - early * HALVES) * (COLUMNS * RANK), source, COLUMNS * RANK * 2, ofLate);
+  }
   if (threadIdx.x == 0) expectBytes(ofLate, max(groupCount - early, 0) * OF_GROUP * 2);
 #if GEGLU
 #pragma unroll 1
@@ -476,27 +531,36 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     copyAsync(nextA + r * APART + c, nextSources[r / NEXT_RANK] + (i64)(r % NEXT_RANK) * outs + c);
   }
 #endif
-  // What adapters add, 16 rows at a time: rows of other adapters count as zero.
-  if (early > 0) awaitBytes(ofEarly);
+#endif
 #pragma unroll
-  for (int m = 0; m < MT; m++) {
-    if (m % SLICES != slice || m * 16 >= rows) continue;
-    int low = m * 16 + g, high = low + 8, ofLow = groups[low], ofHigh = groups[high];
-    int end = ends[m];
+  for (int m = 0; m < MT; m++)
+#pragma unroll
+    for (int n = 0; n < TILES; n++)
+      reinterpret_cast<float4 *>(parts)[((warp * MT + m) * TILES + n) * 32 + lane] =
+          make_float4(total[m][n][0], total[m][n][1], total[m][n][2], total[m][n][3]);
+#if UNIFORM
+  __syncthreads();
+  // What adapters add to the first slice, 16 rows at a time: rows of other adapters count as zero.
+  if (early > 0) awaitBytes(ofEarly);
+#pragma unroll 1
+  for (int m = slice; m < MT && m * 16 < rows; m += SLICES) {
+    int low = m * 16 + g, high = low + 8, ofLow = groups[low], ofHigh = groups[high], end = ends[m];
+    float c[TILES][4] = {};
 #pragma unroll 1
     for (int r = q * 4; r < RANK; r += 16) {
       uint2 a[HALVES][2];
 #pragma unroll
-      for (int h = 0; h < HALVES; h++)
+      for (int i = 0; i < 2; i++) {
+        int group = i ? ofHigh : ofLow;
+        float by = group < 0 ? 0.f : adapterScales[group];
 #pragma unroll
-        for (int i = 0; i < 2; i++) {
-          int group = i ? ofHigh : ofLow;
-          a[h][i] = make_uint2(0, 0);
-          if (group < 0) continue;
-          float4 v = *reinterpret_cast<const float4 *>(ofU + (i ? high : low) * us + fromRanks[h] + r);
-          float by = adapterScales[group];
+        for (int h = 0; h < HALVES; h++) {
+          // Of a row that is not there, another's; nobody uses it.
+          float4 v = *reinterpret_cast<const float4 *>(ofU + min(i ? high : low, rows - 1) * us +
+                                                       fromRanks[h] + r);
           a[h][i] = make_uint2(pack(v.x * by, v.y * by), pack(v.z * by, v.w * by));
         }
+      }
 #pragma unroll 1
       for (int group = begins[m]; group < end; group++) {
         if (group >= early) awaitBytes(ofLate);
@@ -508,19 +572,19 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
           int h = GEGLU && n >= TILES / 2 ? 1 : 0;
           uint2 w = *reinterpret_cast<const uint2 *>(
               b + (h * COLUMNS + (h ? n - TILES / 2 : n) * 8) * RANK);
-          mma(total[m][n], isLow ? a[h][0].x : 0, isHigh ? a[h][1].x : 0, isLow ? a[h][0].y : 0,
+          mma(c[n], isLow ? a[h][0].x : 0, isHigh ? a[h][1].x : 0, isLow ? a[h][0].y : 0,
               isHigh ? a[h][1].y : 0, w.x, w.y);
         }
       }
     }
+    float4 *sums = reinterpret_cast<float4 *>(parts) + (warp / SLICES * SLICES * MT + m) * TILES * 32 + lane;
+#pragma unroll
+    for (int n = 0; n < TILES; n++) {
+      float4 v = sums[n * 32];
+      sums[n * 32] = make_float4(v.x + c[n][0], v.y + c[n][1], v.z + c[n][2], v.w + c[n][3]);
+    }
   }
 #endif
-#pragma unroll
-  for (int m = 0; m < MT; m++)
-#pragma unroll
-    for (int n = 0; n < TILES; n++)
-      reinterpret_cast<float4 *>(parts)[((warp * MT + m) * TILES + n) * 32 + lane] =
-          make_float4(total[m][n][0], total[m][n][1], total[m][n][2], total[m][n][3]);
 #if ADAPTED && !UNIFORM
   // What adapters add, 16 rows and up to two tiles at a time: rows of other adapters count as zero.
   // Parts of a layer begin at multiples of 8. All that a warp reads for 16 ranks of four adapters is
@@ -667,7 +731,8 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
       return gelu(toFloat(toBf16(gate)), &slope) * toFloat(toBf16(up));
     };
     u32 first = pack(value(both[0].x, both[1].x), value(both[0].y, both[1].y));
-    bf16 *place = y + (i64)t * ys + blockIdx.x * BLOCK + c;
+    int column = blockIdx.x * BLOCK + c;
+    bf16 *place = y + (i64)t * ys + (ORDERED_Y ? ordered(column) : column);
     *reinterpret_cast<u32 *>(place) = first;
     if (ADAPTED) *reinterpret_cast<u32 *>(made + t * (BLOCK + 8) + c) = first;
     if (t + 8 >= rows) continue;
@@ -692,10 +757,10 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
   if (!next) return;
   awaitCopies();
   __syncthreads();
-  // Eight ranks of 16 rows and 32 columns an item.
+  // Sixteen ranks of 16 rows and 32 columns an item.
 #pragma unroll 1
-  for (int item = warp; item < MT * (BLOCK / 32) * (NEXT_RANK / 8); item += 8) {
-    int m = item % MT, s = item / MT % (BLOCK / 32), k = item / (MT * (BLOCK / 32)) * 8;
+  for (int item = warp; item < MT * (BLOCK / 32) * (NEXT_RANK / 16); item += 8) {
+    int m = item % MT, s = item / MT % (BLOCK / 32), k = item / (MT * (BLOCK / 32)) * 16;
     if (m * 16 >= rows) continue;
     int low = m * 16 + g, high = low + 8, ofLow = nextGroups[low], ofHigh = nextGroups[high];
     const bf16 *x0 = made + s * 32 + q * 8;
@@ -705,14 +770,22 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     int end = nextEnds[m];
 #pragma unroll 1
     for (int group = nextBegins[m]; group < end; group++) {
-      uint4 w = *reinterpret_cast<const uint4 *>(nextA + (group * NEXT_RANK + k + g) * APART + s * 32 +
-                                                 q * 8);
-      float dot[4] = {0.f, 0.f, 0.f, 0.f};
-      mma(dot, first.x, second.x, first.y, second.y, w.x, w.y);
-      mma(dot, first.z, second.z, first.w, second.w, w.z, w.w);
-      if (ofLow == group) *reinterpret_cast<float2 *>(place) = make_float2(dot[0], dot[1]);
-      if (ofHigh == group)
-        *reinterpret_cast<float2 *>(place + (i64)8 * (outs / 32) * nus) = make_float2(dot[2], dot[3]);
+      const bf16 *a = nextA + (group * NEXT_RANK + k + g) * APART + s * 32 + q * 8;
+      uint4 w0 = *reinterpret_cast<const uint4 *>(a), w1 = *reinterpret_cast<const uint4 *>(a + 8 * APART);
+      float d0[4] = {0.f, 0.f, 0.f, 0.f}, d1[4] = {0.f, 0.f, 0.f, 0.f};
+      mma(d0, first.x, second.x, first.y, second.y, w0.x, w0.y);
+      mma(d1, first.x, second.x, first.y, second.y, w1.x, w1.y);
+      mma(d0, first.z, second.z, first.w, second.w, w0.z, w0.w);
+      mma(d1, first.z, second.z, first.w, second.w, w1.z, w1.w);
+      if (ofLow == group) {
+        *reinterpret_cast<float2 *>(place) = make_float2(d0[0], d0[1]);
+        *reinterpret_cast<float2 *>(place + 8) = make_float2(d1[0], d1[1]);
+      }
+      if (ofHigh == group) {
+        float *behind = place + (i64)8 * (outs / 32) * nus;
+        *reinterpret_cast<float2 *>(behind) = make_float2(d0[2], d0[3]);
+        *reinterpret_cast<float2 *>(behind + 8) = make_float2(d1[2], d1[3]);
+      }
     }
   }
 #elif ADAPTED && GEGLU

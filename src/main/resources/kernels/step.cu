@@ -1,204 +1,197 @@
 // Between the products of a decoding step: residual stream, norms and adapters; and the choice of a
-// token. step_norm is compiled for COLUMNS, PAIRS of them a
-// thread, SPLITS and ADAPTED, and where HELD for all sizes that have to do with adapters: a kernel of a
-// few microseconds fetches most of its instructions once, and that is what its time goes into. RANKS and
-// NEXT_RANKS are those of all rows with adapters, or 0.
-
-#define THREADS 512
-#define MOST_RANKS 512
-
-// The adapter of one row: its A, and B where the layer is one matrix; no ranks where there is none.
-struct __align__(16) RowAdapter {
-  const bf16 *a, *b;
-  int ranks;
-  float scale;
-  int unused[2];
-};
+// token. step_norm is compiled for all sizes that it meets, since a kernel of a few microseconds
+// runs most of its instructions once, and fetching them is what its time goes into: THREADS with
+// PAIRS of COLUMNS each, SPLITS of the branch, and, ADAPTED, SUMS and US of u and NEXT_US of nextU.
+// RANKS and NEXT_RANKS are those of all rows with adapters, or 0. HELD: what is read of adapters fits
+// shared memory. ORDERED: h is the input of a product.
 
 #ifndef PAIRS
+#define THREADS 512
 #define PAIRS 1
-#define ADAPTED 0
-#define COLUMNS 0
+#define COLUMNS 64
 #define SPLITS 0
+#define ADAPTED 0
+#define HELD 0
+#define ORDERED 0
 #endif
+#define WARPS (THREADS / 32)
+// Warps that only ask for copies.
+#define COPIERS (HELD ? 4 : 0)
+#define MOST_RANKS 512
+
+// Of the threads that have columns.
+__device__ __forceinline__ void barrier() {
+  asm volatile("bar.sync 1, %0;" ::"n"(THREADS) : "memory");
+}
 
 __device__ __forceinline__ float blockSum(float v, float *shared) {
   v = warpSum(v);
   if ((threadIdx.x & 31) == 0) shared[threadIdx.x >> 5] = v;
-  __syncthreads();
+  barrier();
   float all = 0.f;
 #pragma unroll
-  for (int i = 0; i < THREADS / 32; i++) all += shared[i];
+  for (int i = 0; i < WARPS; i++) all += shared[i];
   return all;
 }
 
 // One block a row. x += norm(branch) and h = norm(x); or, where ids is not null, x = scale times the
-// rows of a table and h = norm(x). The branch is partial [splits, rows, n], added up, and what its
-// layer's adapters add to it, from u [rows, sums, us], added up. next: the adapters of the layer that
-// reads h, whose ranks go to nextU [rows, nus]; adapters and next may be null; us and nus are multiples
-// of 4. held: what is read of adapters and u fits shared memory. Columns are a multiple of 64.
-extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
-    const bf16 *table, const int *ids, float tableScale, const float *partial, int splits,
-    const RowAdapter *adapters, const float *u, int sums, int us, const float *w, float eps, bf16 *x, int xs, const float *w2, bf16 *h, int hs,
-    const RowAdapter *next, float *nextU, int nus, int n, int held) {
-  n = COLUMNS, splits = SPLITS;
-#if ADAPTED && HELD
-  held = 1, us = US, nus = NEXT_US, sums = SUMS;
-#endif
-  __shared__ float first[THREADS / 32], second[THREADS / 32];
+// rows of a table and h = norm(x). The branch is partial [SPLITS, rows, COLUMNS], added up, and what its
+// layer's adapters add to it, from u [rows, SUMS, US], added up. next: the adapters of the layer that
+// reads h, whose ranks go to nextU [rows, NEXT_US]; adapters and next may be null; US and NEXT_US are
+// multiples of 4, COLUMNS of 64. Every sum runs in an order that follows from the row's own adapter.
+extern "C" __global__ __launch_bounds__(THREADS + COPIERS * 32) void step_norm(
+    const bf16 *table, const int *ids, float tableScale, const float *partial,
+    const RowAdapter *adapters, const float *u, const float *w, float eps, bf16 *x, int xs,
+    const float *w2, bf16 *h, int hs, const RowAdapter *next, float *nextU) {
+  __shared__ float first[WARPS], second[WARPS];
   int row = blockIdx.x, rows = gridDim.x;
   x += (i64)row * xs, h += (i64)row * hs;
   letNextStart();
-  float2 gain[PAIRS], gain2[PAIRS];
-#pragma unroll
-  for (int i = 0; i < PAIRS; i++) {
-    int c = 2 * (threadIdx.x + i * THREADS);
-    if (c >= n) continue;
-    gain2[i] = *reinterpret_cast<const float2 *>(w2 + c);
-    if (!ids) gain[i] = *reinterpret_cast<const float2 *>(w + c);
-  }
 #if ADAPTED
-  // Nor do adapters depend on what came before: who they are, and what will be read of them. The branch's
-  // layer is one matrix, so its adapters have one part.
-  __shared__ float ranks[MOST_RANKS];
-  __shared__ __align__(8) float some[THREADS + 256];
-  __shared__ __align__(16) bf16 normed[2 * PAIRS * THREADS];
-  __shared__ __align__(8) u64 barriers[3];
-  u64 *ofBytesA = barriers, *ofBytesB = barriers + 1, *ofBytesU = barriers + 2;
+  // The branch's layer is one matrix, so its adapters have one part.
+  __shared__ __align__(16) float ranks[RANKS ? RANKS : MOST_RANKS];
+  __shared__ __align__(16) float some[RANKS && RANKS <= 32 ? WARPS * 48 : 4 * THREADS];
+  __shared__ __align__(16) bf16 normed[COLUMNS];
+  __shared__ __align__(8) u64 barriers[2];
+  u64 *ofBytesA = barriers, *ofBytesB = barriers + 1;
   extern __shared__ __align__(16) bf16 memory[];
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
   RowAdapter own = {nullptr, nullptr, 0, 0.f}, to = own;
   if (adapters) own = adapters[row];
   if (next) to = next[row];
-  int count = own.ranks, nextCount = to.ranks, pitch = n;
-  const bf16 *ofA = to.a, *ofB = own.b;
-  const float *ofU = u + (i64)row * sums * us;
-  if (threadIdx.x == 0) initBarriers(barriers, 3);
+#if HELD
+  // Rows of A 16 bytes more than a multiple of 128 apart: lanes do not meet in a bank.
+  constexpr int PITCH = COLUMNS + 8;
+  const bf16 *ofA = memory, *ofB = memory + NEXT_US * PITCH;
+  if (threadIdx.x == 0) initBarriers(barriers, 2);
   __syncthreads();
-  if (held) {
-    // Rows of A 16 bytes more than a multiple of 128 apart: lanes do not meet in a bank.
-    pitch = n + 8;
-    // By few lanes of each warp: such copies leave a warp one by one.
-    int r = lane * (THREADS / 32) + warp;
-    if (r < nextCount) copyRange(memory + r * pitch, ofA + (i64)r * n, n * 2, ofBytesA);
-    ofA = memory;
-    bf16 *place = memory + nus * pitch;
-    if (threadIdx.x == 0) {
-      expectBytes(ofBytesA, nextCount * n * 2);
-      if (count) copyRange(place, ofB, n * count * 2, ofBytesB);
-      expectBytes(ofBytesB, n * count * 2);
+  if (threadIdx.x >= THREADS) {
+    // Adapters do not depend on what came before, and who they are is known late: warps of their own
+    // ask for them, so that nothing else waits. By few lanes of each: such copies leave a warp one by
+    // one.
+    int copier = lane * COPIERS + warp - WARPS;
+    if (copier == 0) {
+      if (own.ranks) copyRange((void *)ofB, own.b, own.ranks * COLUMNS * 2, ofBytesB);
+      expectBytes(ofBytesB, own.ranks * COLUMNS * 2);
+      expectBytes(ofBytesA, to.ranks * COLUMNS * 2);
     }
-    ofB = place;
+#pragma unroll 1
+    for (int r = copier; r < to.ranks; r += COPIERS * 32)
+      copyRange(memory + r * PITCH, to.a + (i64)r * COLUMNS, COLUMNS * 2, ofBytesA);
+    return;
   }
+#else
+  constexpr int PITCH = COLUMNS;
+  const bf16 *ofA = to.a, *ofB = own.b;
 #endif
+#endif
+  float2 gain[PAIRS], gain2[PAIRS];
+#pragma unroll
+  for (int i = 0; i < PAIRS; i++) {
+    int c = 2 * (threadIdx.x + i * THREADS);
+    if (c >= COLUMNS) continue;
+    gain2[i] = *reinterpret_cast<const float2 *>(w2 + c);
+    if (!ids) gain[i] = *reinterpret_cast<const float2 *>(w + c);
+  }
   awaitPrevious();
-#if ADAPTED
-  if (held && count) {
-    float *place = reinterpret_cast<float *>(memory + nus * pitch + n * count);
-    if (threadIdx.x == 0) {
-      copyRange(place, ofU, sums * us * 4, ofBytesU);
-      expectBytes(ofBytesU, sums * us * 4);
-    }
-    ofU = place;
-  }
-#endif
   float2 value[PAIRS];
   if (ids) {
-    const bf16 *from = table + (i64)ids[row] * n;
+    const bf16 *from = table + (i64)ids[row] * COLUMNS;
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
-      if (c >= n) continue;
+      if (c >= COLUMNS) continue;
       u32 pair = *reinterpret_cast<const u32 *>(from + c);
       value[i] = make_float2(lowHalf(pair) * tableScale, highHalf(pair) * tableScale);
     }
   } else {
+#if ADAPTED
+    // Four ranks side by side, their sums divided among `lists`. Where ranks are known beforehand,
+    // those of a row without an adapter are read too, rather than waiting for who it is.
+    int count = RANKS ? RANKS : own.ranks, quads = 1;
+    while (quads * 4 < count) quads <<= 1;
+    int lists = THREADS / quads, list = threadIdx.x / quads, quad = threadIdx.x % quads * 4;
+    int times = (SUMS + lists - 1) / lists;
+    float4 mine = make_float4(0.f, 0.f, 0.f, 0.f);
+    if (adapters && count && list < lists && quad < US) {
+      const float *from = u + (i64)row * SUMS * US + quad;
+#pragma unroll 2
+      for (int i = 0; i < times; i++)
+        if (list + i * lists < SUMS) {
+          float4 v = *reinterpret_cast<const float4 *>(from + (list + i * lists) * US);
+          mine.x += v.x, mine.y += v.y, mine.z += v.z, mine.w += v.w;
+        }
+    }
+#endif
     u32 old[PAIRS];
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
-      if (c < n) old[i] = *reinterpret_cast<const u32 *>(x + c);
+      if (c < COLUMNS) old[i] = *reinterpret_cast<const u32 *>(x + c);
     }
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
-      if (c >= n) continue;
+      if (c >= COLUMNS) continue;
       float2 sum = make_float2(0.f, 0.f);
 #pragma unroll
       for (int s = 0; s < SPLITS; s++) {
-        float2 p = *reinterpret_cast<const float2 *>(partial + ((i64)s * rows + row) * n + c);
+        float2 p = *reinterpret_cast<const float2 *>(partial + ((i64)s * rows + row) * COLUMNS + c);
         sum.x += p.x, sum.y += p.y;
       }
       value[i] = sum;
     }
 #if ADAPTED
-    if (count) {
-#if RANKS
-      count = RANKS;
-#endif
-      // Ranks side by side, sums of each divided among `lists` threads.
-      int width = 1;
-      while (width < count) width <<= 1;
-      int lists = THREADS / width, rank = threadIdx.x % width, list = threadIdx.x / width;
-      if (held) awaitBytes(ofBytesU);
-      float sum = 0.f;
-      if (rank < count)
-#pragma unroll 4
-        for (int s = list; s < sums; s += lists) sum += ofU[s * us + rank];
-      for (int o = width; o < 32; o <<= 1) sum += __shfl_xor_sync(~0u, sum, o);
-      if (width >= 32 || lane < width) some[width >= 32 ? threadIdx.x : warp * width + lane] = sum;
-      __syncthreads();
-      if (threadIdx.x < count) {
-        int left = width >= 32 ? lists : THREADS / 32;
-        float all = 0.f;
-#pragma unroll 16
-        for (int i = 0; i < left; i++) all += some[i * width + threadIdx.x];
-        ranks[threadIdx.x] = all;
+    if (own.ranks) {
+      for (int o = quads; o < 32; o <<= 1) {
+        mine.x += __shfl_xor_sync(~0u, mine.x, o), mine.y += __shfl_xor_sync(~0u, mine.y, o);
+        mine.z += __shfl_xor_sync(~0u, mine.z, o), mine.w += __shfl_xor_sync(~0u, mine.w, o);
       }
-      if (held) awaitBytes(ofBytesB);
-      __syncthreads();
-      // Loads of all pairs are under way together.
-      float2 more[PAIRS];
-      const bf16 *b[PAIRS];
-      bool in[PAIRS];
+      int place = quads >= 32 ? threadIdx.x : warp * quads + lane;
+      if (quads >= 32 || lane < quads) reinterpret_cast<float4 *>(some)[place] = mine;
+      barrier();
+      int left = quads >= 32 ? lists : WARPS;
+#pragma unroll 1
+      for (int r = threadIdx.x; r < count; r += THREADS) {
+        float all = 0.f;
+#pragma unroll WARPS
+        for (int i = 0; i < left; i++) all += some[i * quads * 4 + r];
+        ranks[r] = all;
+      }
+#if HELD
+      awaitBytes(ofBytesB);
+#endif
+      barrier();
+      // Eight ranks of one of the two columns at a time, neighbours others first: so they do not meet
+      // in a bank.
+      int eights = count % 8 == 0 ? count / 4 : 0;
+      int begin = eights >= 8 ? lane : lane * eights / 8;
 #pragma unroll
       for (int i = 0; i < PAIRS; i++) {
         int c = 2 * (threadIdx.x + i * THREADS);
-        in[i] = c < n;
-        b[i] = ofB + c * count;
-        more[i] = make_float2(0.f, 0.f);
-      }
-      int eights = count % 8 == 0 ? count : 0;
+        if (c >= COLUMNS) continue;
+        float2 more = make_float2(0.f, 0.f);
 #pragma unroll 1
-      for (int r = 0; r < eights; r += 8) {
-        float even[PAIRS][8], odd[PAIRS][8];
+        for (int j = 0; j < eights; j++) {
+          int at = (j + begin) % eights, r = at % (eights / 2) * 8;
+          float b[8], a[8];
+          load(ofB + c * count + at * 8, b);
+          load(ranks + r, a);
+          float even = 0.f, odd = 0.f;
 #pragma unroll
-        for (int i = 0; i < PAIRS; i++)
-          if (in[i]) {
-            load(b[i] + r, even[i]);
-            load(b[i] + count + r, odd[i]);
-          }
-#pragma unroll
-        for (int i = 0; i < PAIRS; i++)
-          if (in[i])
-#pragma unroll
-            for (int e = 0; e < 8; e++) {
-              more[i].x = fmaf(ranks[r + e], even[i][e], more[i].x);
-              more[i].y = fmaf(ranks[r + e], odd[i][e], more[i].y);
-            }
-      }
+          for (int e = 0; e < 8; e += 2)
+            even = fmaf(a[e], b[e], even), odd = fmaf(a[e + 1], b[e + 1], odd);
+          (at < eights / 2 ? more.x : more.y) += even + odd;
+        }
+#if !RANKS
 #pragma unroll 1
-      for (int r = eights; r < count; r++)
-#pragma unroll
-        for (int i = 0; i < PAIRS; i++)
-          if (in[i]) {
-            more[i].x = fmaf(ranks[r], toFloat(b[i][r]), more[i].x);
-            more[i].y = fmaf(ranks[r], toFloat(b[i][count + r]), more[i].y);
-          }
-#pragma unroll
-      for (int i = 0; i < PAIRS; i++) {
-        value[i].x = fmaf(own.scale, more[i].x, value[i].x);
-        value[i].y = fmaf(own.scale, more[i].y, value[i].y);
+        for (int r = eights * 4; r < count; r++) {
+          more.x = fmaf(ranks[r], toFloat(ofB[c * count + r]), more.x);
+          more.y = fmaf(ranks[r], toFloat(ofB[(c + 1) * count + r]), more.y);
+        }
+#endif
+        value[i].x = fmaf(own.scale, more.x, value[i].x);
+        value[i].y = fmaf(own.scale, more.y, value[i].y);
       }
     }
 #endif
@@ -206,17 +199,17 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
-      if (c >= n) continue;
+      if (c >= COLUMNS) continue;
       // As it would be stored.
       u32 pair = pack(value[i].x, value[i].y);
       value[i] = make_float2(lowHalf(pair), highHalf(pair));
       square += value[i].x * value[i].x + value[i].y * value[i].y;
     }
-    float r = rsqrtf(blockSum(square, first) / n + eps);
+    float r = rsqrtf(blockSum(square, first) / COLUMNS + eps);
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (threadIdx.x + i * THREADS);
-      if (c >= n) continue;
+      if (c >= COLUMNS) continue;
       value[i].x = value[i].x * r * (1.f + gain[i].x) + lowHalf(old[i]);
       value[i].y = value[i].y * r * (1.f + gain[i].y) + highHalf(old[i]);
     }
@@ -225,63 +218,73 @@ extern "C" __global__ __launch_bounds__(THREADS) void step_norm(
 #pragma unroll
   for (int i = 0; i < PAIRS; i++) {
     int c = 2 * (threadIdx.x + i * THREADS);
-    if (c >= n) continue;
+    if (c >= COLUMNS) continue;
     u32 pair = pack(value[i].x, value[i].y);
     *reinterpret_cast<u32 *>(x + c) = pair;
     value[i] = make_float2(lowHalf(pair), highHalf(pair));
     square += value[i].x * value[i].x + value[i].y * value[i].y;
   }
-  float r = rsqrtf(blockSum(square, second) / n + eps);
+  float r = rsqrtf(blockSum(square, second) / COLUMNS + eps);
 #pragma unroll
   for (int i = 0; i < PAIRS; i++) {
     int c = 2 * (threadIdx.x + i * THREADS);
-    if (c >= n) continue;
+    if (c >= COLUMNS) continue;
     u32 pair = pack(value[i].x * r * (1.f + gain2[i].x), value[i].y * r * (1.f + gain2[i].y));
-    *reinterpret_cast<u32 *>(h + c) = pair;
+    *reinterpret_cast<u32 *>(h + (ORDERED ? ordered(c) : c)) = pair;
 #if ADAPTED
     *reinterpret_cast<u32 *>(normed + c) = pair;
 #endif
   }
 #if ADAPTED
-  if (!nextCount) return;
-#if NEXT_RANKS
-  nextCount = NEXT_RANKS;
+  if (!to.ranks) return;
+  int nextCount = NEXT_RANKS ? NEXT_RANKS : to.ranks;
+#if HELD
+  awaitBytes(ofBytesA);
 #endif
-  if (held) awaitBytes(ofBytesA);
-  __syncthreads();
+  barrier();
   // A share of the columns a warp, on tensor cores, where h is the first of 16 rows; ranks of several
   // tiles at a time, so that one product need not wait for another.
-  constexpr int SHARES = THREADS / 32, TOGETHER = 6;
-  int steps = n >> 4;
+  constexpr int TOGETHER = 6, STEPS = COLUMNS / 16;
 #pragma unroll 1
   for (int first = 0; first < nextCount; first += TOGETHER * 8) {
     float c[TOGETHER][4] = {};
 #pragma unroll 1
-    for (int step = steps * warp / SHARES; step < steps * (warp + 1) / SHARES; step++) {
-      int at = step * 16 + q * 2;
-      u32 h0 = g == 0 ? *reinterpret_cast<const u32 *>(normed + at) : 0;
-      u32 h1 = g == 0 ? *reinterpret_cast<const u32 *>(normed + at + 8) : 0;
+    for (int step = STEPS * warp / WARPS; step < STEPS * (warp + 1) / WARPS; step++) {
+      const bf16 *in = normed + step * 16 + q * 2;
+      u32 h0 = g == 0 ? *reinterpret_cast<const u32 *>(in) : 0;
+      u32 h1 = g == 0 ? *reinterpret_cast<const u32 *>(in + 8) : 0;
 #pragma unroll
-      for (int i = 0; i < TOGETHER; i++) {
+      for (int i = 0; i < TOGETHER; i += 2) {
         if (first + i * 8 >= nextCount) break;
-        const bf16 *a = ofA + (i64)min(first + i * 8 + g, nextCount - 1) * pitch + at;
-        mma(c[i], h0, 0, h1, 0, *reinterpret_cast<const u32 *>(a),
-            *reinterpret_cast<const u32 *>(a + 8));
+#if HELD
+        u32 a[4];
+        int r = min(first + i * 8 + (lane >> 4) * 8 + (lane & 7), nextCount - 1);
+        loadMatrices(a, sharedAddress(ofA + r * PITCH + step * 16 + (lane & 8)));
+        mma(c[i], h0, 0, h1, 0, a[0], a[1]);
+        mma(c[i + 1], h0, 0, h1, 0, a[2], a[3]);
+#else
+#pragma unroll
+        for (int j = i; j < i + 2; j++) {
+          const bf16 *a = ofA + (i64)min(first + j * 8 + g, nextCount - 1) * PITCH + step * 16 + q * 2;
+          mma(c[j], h0, 0, h1, 0, *reinterpret_cast<const u32 *>(a),
+              *reinterpret_cast<const u32 *>(a + 8));
+        }
+#endif
       }
     }
-    if (first) __syncthreads();
+    if (first) barrier();
     if (g == 0)
 #pragma unroll
       for (int i = 0; i < TOGETHER; i++)
-        *reinterpret_cast<float2 *>(some + warp * TOGETHER * 8 + i * 8 + 2 * q) =
+        *reinterpret_cast<float2 *>(some + (warp * TOGETHER + i) * 8 + 2 * q) =
             make_float2(c[i][0], c[i][1]);
-    __syncthreads();
+    barrier();
     int r = threadIdx.x;
     if (r >= TOGETHER * 8 || first + r >= nextCount) continue;
     float all = 0.f;
 #pragma unroll
-    for (int i = 0; i < SHARES; i++) all += some[i * TOGETHER * 8 + r];
-    nextU[(i64)row * nus + first + r] = all;
+    for (int i = 0; i < WARPS; i++) all += some[i * TOGETHER * 8 + r];
+    nextU[(i64)row * NEXT_US + first + r] = all;
   }
 #endif
 }

@@ -584,7 +584,7 @@ public final class CudaBackend implements Backend {
     CudaTensor out = CudaTensor.of(y);
     requireProduct(m, in, out);
     if (isFew(m, in) && !out.isFloat()) {
-      product.run(m, in, alpha, beta, out, Product.Adapters.NONE);
+      product.run(m, Product.Input.of(in), alpha, beta, out, Product.Adapters.NONE);
       return;
     }
     long values = borrow(m);

@@ -9,8 +9,8 @@ import java.util.Objects;
 
 /**
  * {@code LowRankGroup} of {@code kernels/common.cuh}, one for each adapter, on the device; behind
- * them the group of each row, -1 for none, the groups of each 16 rows, and what {@code step_norm}
- * reads of each row's adapter.
+ * them the group of each row, -1 for none, the groups of each 16 rows, and {@code RowAdapter} of
+ * each row.
  */
 final class CudaLowRankRows implements LowRankRows {
   private static final int WORDS = 26;
@@ -135,7 +135,7 @@ final class CudaLowRankRows implements LowRankRows {
     return ranges;
   }
 
-  /** {@code RowAdapter} of {@code kernels/step.cu}. */
+  /** {@code RowAdapter} of {@code kernels/common.cuh}. */
   private static int[] ofRow(LowRank adapter) {
     int[] w = new int[WORDS_OF_ROW];
     if (adapter != null) {

@@ -16,7 +16,13 @@ final class Decoding {
 
   private static final int MOST_HIDDEN = 4096;
   private static final int MOST_GROUPED = 8;
-  private static final int NORM_THREADS = 512;
+
+  /** Of a norm that have columns, and those that only ask for copies. */
+  private static final int LEAST_NORM_THREADS = 128;
+
+  private static final int MOST_NORM_THREADS = 320;
+
+  private static final int COPIERS = 128;
 
   /** Shared memory beside what a norm has declared. */
   private static final int MOST_HELD = 198 << 10;
@@ -75,8 +81,9 @@ final class Decoding {
     int downSplits = Product.splits(CudaMatrix.of(one.down()));
     try (CudaTensor x = CudaTensor.allocate(device, t, h.columns(), false);
         CudaTensor qkv = CudaTensor.allocate(device, t, (heads + 2 * kvHeads) * dim, false);
-        CudaTensor attended = CudaTensor.allocate(device, t, heads * dim, false);
-        CudaTensor activated = CudaTensor.allocate(device, t, feedForward, false);
+        Product.Input attended = Product.Input.allocate(device, t, heads * dim, 1);
+        Product.Input normed = Product.Input.allocate(device, t, h.columns(), 1);
+        Product.Input activated = Product.Input.allocate(device, t, feedForward, downSplits);
         CudaTensor sums = CudaTensor.allocate(device, t * downSplits, h.columns(), true);
         CudaTensor uQkv = ranks(layers.stream().map(l -> of(l.adapters().qkv())).toList(), t, 1);
         CudaTensor uO = ranks(layers.stream().map(l -> of(l.adapters().o())).toList(), t, oSums);
@@ -92,10 +99,15 @@ final class Decoding {
         CudaLowRankRows aGateUp = of(w.adapters().gateUp());
         CudaLowRankRows aDown = of(w.adapters().down());
         if (l == 0) {
-          norm(stack, ids, null, null, null, null, x, w.inputNorm(), h, aQkv, uQkv);
+          norm(stack, ids, null, null, null, null, x, w.inputNorm(), normed, aQkv, uQkv);
         }
         product.run(
-            CudaMatrix.of(w.qkv()), h, 1, 0, qkv, new Product.Adapters(aQkv, uQkv, null, null));
+            CudaMatrix.of(w.qkv()),
+            normed,
+            1,
+            0,
+            qkv,
+            new Product.Adapters(aQkv, uQkv, null, null));
         attention(stack, w, l, batch, qkv, heads, kvHeads, attended, aO, uO);
         product.partial(CudaMatrix.of(w.o()), attended, oParts);
         norm(
@@ -107,12 +119,12 @@ final class Decoding {
             w.postAttentionNorm(),
             x,
             w.preFeedForwardNorm(),
-            h,
+            normed,
             aGateUp,
             uGateUp);
         product.geglu(
             CudaMatrix.of(w.gateUp()),
-            h,
+            normed,
             activated,
             new Product.Adapters(aGateUp, uGateUp, aDown, uDown));
         product.partial(CudaMatrix.of(w.down()), activated, sums);
@@ -126,7 +138,7 @@ final class Decoding {
             w.postFeedForwardNorm(),
             x,
             ends ? stack.finalNorm() : layers.get(l + 1).inputNorm(),
-            h,
+            ends ? Product.Input.of(h) : normed,
             ends ? null : of(layers.get(l + 1).adapters().qkv()),
             ends ? null : uQkv);
       }
@@ -148,22 +160,27 @@ final class Decoding {
       Tensor weight,
       CudaTensor x,
       Tensor nextWeight,
-      CudaTensor h,
+      Product.Input h,
       CudaLowRankRows next,
       CudaTensor nextU) {
     int rows = x.rows();
-    int pairs = (x.columns() + 2 * NORM_THREADS - 1) / (2 * NORM_THREADS);
+    // Small blocks, so that several share a multiprocessor and the next kernel's find room beside
+    // them.
+    int all = x.columns() / 2;
+    int pairs = (all + MOST_NORM_THREADS - 1) / MOST_NORM_THREADS;
+    int threads = Math.max(LEAST_NORM_THREADS, (all + 32 * pairs - 1) / (32 * pairs) * 32);
     boolean adapted = adapters != null || next != null;
-    int held = heldBytes(x.columns(), adapters, u == null ? 0 : u.rows() / rows, u, nextU);
-    int sumsOfU = u == null ? 0 : u.rows() / rows;
+    int held = heldBytes(x.columns(), adapters, next, nextU);
     List<String> defines =
         List.of(
             "COLUMNS=" + x.columns(),
+            "THREADS=" + threads,
             "PAIRS=" + pairs,
             "SPLITS=" + (sums == null ? 0 : sums.rows() / rows),
             "ADAPTED=" + (adapted ? 1 : 0),
             "HELD=" + (held > 0 ? 1 : 0),
-            "SUMS=" + sumsOfU,
+            "ORDERED=" + (h.ordered() ? 1 : 0),
+            "SUMS=" + (u == null ? 0 : u.rows() / rows),
             "US=" + (u == null ? 0 : u.columns()),
             "NEXT_US=" + (nextU == null ? 0 : nextU.columns()),
             "RANKS=" + ranks(adapters),
@@ -174,22 +191,16 @@ final class Decoding {
         .p(ids == null ? 0 : ids.address())
         .f(stack.embeddingScale())
         .p(CudaTensor.addressOf(sums))
-        .i(sums == null ? 0 : sums.rows() / rows)
         .p(adapters == null ? 0 : adapters.rows())
         .p(CudaTensor.addressOf(u))
-        .i(u == null ? 0 : u.rows() / rows)
-        .i(u == null ? 0 : u.columns())
         .p(CudaTensor.addressOf(weight))
         .f(stack.eps())
         .t(x)
         .p(CudaTensor.addressOf(nextWeight))
-        .t(h)
+        .t(h.x())
         .p(next == null ? 0 : next.rows())
         .p(CudaTensor.addressOf(nextU))
-        .i(nextU == null ? 0 : nextU.columns())
-        .i(x.columns())
-        .i(held > 0 ? 1 : 0)
-        .launch(rows, 1, NORM_THREADS, held, true);
+        .launch(rows, 1, threads + (held > 0 ? COPIERS : 0), held, true);
   }
 
   /** Of all parts of each of the adapters; 0 where they differ. */
@@ -199,10 +210,10 @@ final class Decoding {
 
   /** Bytes that a block copies for the adapters of one row; 0 where they do not fit. */
   private static int heldBytes(
-      int columns, CudaLowRankRows adapters, int sums, CudaTensor u, CudaTensor nextU) {
+      int columns, CudaLowRankRows adapters, CudaLowRankRows next, CudaTensor nextU) {
     int ofNext = nextU == null ? 0 : nextU.columns() * (columns + 8) * 2;
-    int ofOwn = adapters == null ? 0 : adapters.ranks() * columns * 2 + sums * u.columns() * 4;
-    return ofNext + ofOwn <= MOST_HELD ? ofNext + ofOwn : 0;
+    int ofOwn = adapters == null ? 0 : adapters.ranks() * columns * 2;
+    return (adapters != null || next != null) && ofNext + ofOwn <= MOST_HELD ? ofNext + ofOwn : 0;
   }
 
   private void attention(
@@ -213,11 +224,12 @@ final class Decoding {
       CudaTensor qkv,
       int heads,
       int kvHeads,
-      CudaTensor out,
+      Product.Input out,
       CudaLowRankRows next,
       CudaTensor nextU) {
     int group = heads / kvHeads;
-    List<String> defines = List.of("D=" + stack.headDim(), "G=" + group);
+    List<String> defines =
+        List.of("D=" + stack.headDim(), "G=" + group, "ORDERED=" + (out.ordered() ? 1 : 0));
     kernels
         .call(kernels.get("decode", defines, "decode_attention"))
         .t(qkv)
@@ -232,9 +244,8 @@ final class Decoding {
         .i(kvHeads)
         .i(w.window())
         .f(stack.attentionScale())
-        .t(out)
-        .p(next == null ? 0 : next.address())
-        .p(next == null ? 0 : next.groupOf())
+        .t(out.x())
+        .p(next == null ? 0 : next.rows())
         .p(CudaTensor.addressOf(nextU))
         .i(nextU == null ? 0 : nextU.columns())
         .launch(batch.segments(), kvHeads * SPLITS, 128, 0, true);

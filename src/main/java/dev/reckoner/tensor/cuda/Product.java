@@ -8,6 +8,10 @@ final class Product {
   static final int MOST_ROWS = 64;
 
   private static final int PIECE = 64;
+
+  /** Elements between two rows of x in shared memory. */
+  private static final int PITCH = 8;
+
   private static final int WARPS = 8;
   private static final int WIDE = 4096;
 
@@ -16,6 +20,9 @@ final class Product {
 
   /** Pieces of all tiles of a warp that shared memory has room for. */
   private static final int MOST_HELD = 32;
+
+  /** No fewer bytes than such weights of a block take. */
+  private static final int MOST_HELD_BYTES = 80 << 10;
 
   /**
    * Shared memory of a block that is alone on a multiprocessor, and of two, beside what is
@@ -29,6 +36,40 @@ final class Product {
   private static final int MOST_GROUPS = 16;
 
   private final Kernels kernels;
+
+  /**
+   * What a product reads.
+   *
+   * @param ordered its columns lie as products take them ({@code ordered} of {@code
+   *     kernels/common.cuh}), and its rows as far apart as in a block's shared memory, so that one
+   *     copy takes many of them
+   * @param memory of x; null where that is somebody else's
+   */
+  record Input(CudaTensor x, boolean ordered, CudaTensor memory) implements AutoCloseable {
+    /** As it is. */
+    static Input of(CudaTensor x) {
+      return new Input(x, false, null);
+    }
+
+    /**
+     * For products in so many parts; ordered where that fits a block's shared memory. Who writes to
+     * it has to know which.
+     */
+    static Input allocate(Device device, int rows, int columns, int splits) {
+      int pieces = (columns / PIECE + splits - 1) / splits;
+      int bytes = rows * (pieces * PIECE + PITCH) * 2 + (rows > 16 ? 0 : MOST_HELD_BYTES);
+      boolean fits = bytes <= LARGEST_STAGED;
+      CudaTensor memory = CudaTensor.allocate(device, rows, columns + (fits ? PITCH : 0), false);
+      return new Input(memory.columns(0, columns), fits, memory);
+    }
+
+    @Override
+    public void close() {
+      if (memory != null) {
+        memory.close();
+      }
+    }
+  }
 
   Product(Kernels kernels) {
     this.kernels = kernels;
@@ -94,14 +135,15 @@ final class Product {
   }
 
   /** {@code y = alpha * x W^T + scale * u B^T + beta * y}. */
-  void run(CudaMatrix m, CudaTensor x, float alpha, float beta, CudaTensor y, Adapters adapters) {
+  void run(CudaMatrix m, Input in, float alpha, float beta, CudaTensor y, Adapters adapters) {
+    CudaTensor x = in.x;
     int rows = rows(x);
     Form form =
         m.isNf4()
             ? new Form(rows, rows > 16 ? 2 : 1, m.rows() >= WIDE ? 2 : 8, false, true, Adapted.NO)
                 .with(adapters, m, x, m.rows())
             : new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false, Adapted.NO);
-    launch(form, m, x, 1, alpha, beta, y, 0, m.rows(), adapters, null);
+    launch(form, m, in, 1, alpha, beta, Input.of(y), 0, m.rows(), adapters, null);
   }
 
   /** {@code y[t, j] = x[t] . W[chosen[j]]} of a bf16 matrix, the bits of {@link #run}. */
@@ -109,7 +151,7 @@ final class Product {
     int rows = rows(x);
     Form form =
         new Form(rows, rows > 16 ? 4 : 1, m.rows() >= WIDE ? 1 : 8, false, false, Adapted.NO);
-    launch(form, m, x, 1, 1, 0, y, 0, chosen.size(), Adapters.NONE, chosen);
+    launch(form, m, Input.of(x), 1, 1, 0, Input.of(y), 0, chosen.size(), Adapters.NONE, chosen);
   }
 
   /** Into how many parts the columns of {@link #partial} are divided. */
@@ -118,55 +160,58 @@ final class Product {
   }
 
   /** Sums of each part of the columns, fp32 {@code [splits * rows, outs]}. */
-  void partial(CudaMatrix m, CudaTensor x, CudaTensor sums) {
+  void partial(CudaMatrix m, Input in, CudaTensor sums) {
+    CudaTensor x = in.x;
     int rows = rows(x);
     int splits = sums.rows() / x.rows();
     int slices = splits > 1 ? 4 : 8;
     int tiles = (rows > 16 ? 2 : 1) * (splits > 1 ? 2 : 1);
     Form form = new Form(rows, tiles, slices, false, m.isNf4(), Adapted.NO);
-    launch(form, m, x, splits, 1, 0, null, sums.address(), m.rows(), Adapters.NONE, null);
+    launch(form, m, in, splits, 1, 0, null, sums.address(), m.rows(), Adapters.NONE, null);
   }
 
   /** Outputs that a sum for the next layer's ranks covers. */
   static final int SUMMED = 32;
 
   /** {@code y = gelu(gate) * up}. */
-  void geglu(CudaMatrix m, CudaTensor x, CudaTensor y, Adapters adapters) {
+  void geglu(CudaMatrix m, Input in, Input y, Adapters adapters) {
+    CudaTensor x = in.x;
+    int outs = y.x.columns();
     int rows = rows(x);
     Form form =
         new Form(rows, rows > 16 ? 4 : 2, 2, true, m.isNf4(), Adapted.NO)
-            .with(adapters, m, x, y.columns());
-    launch(form, m, x, 1, 1, 0, y, 0, y.columns(), adapters, null);
+            .with(adapters, m, x, outs);
+    launch(form, m, in, 1, 1, 0, y, 0, outs, adapters, null);
   }
 
   private void launch(
       Form form,
       CudaMatrix m,
-      CudaTensor x,
+      Input in,
       int splits,
       float alpha,
       float beta,
-      CudaTensor y,
+      Input y,
       long partial,
       int outs,
       Adapters adapters,
       CudaIndices chosen) {
+    CudaTensor x = in.x;
     Room room = form.room(m, x, splits, adapters);
     CudaLowRankRows own = adapters.own;
     CudaLowRankRows next = adapters.next;
     kernels
         .call(
             kernels.get(
-                "product", form.defines(m, x, splits, chosen == null ? outs : 0), "product"))
+                "product", form.defines(m, in, y, splits, chosen == null ? outs : 0), "product"))
         .p(m.values())
         .p(m.scales())
         .t(x)
-        .p(y == null ? 0 : y.address())
-        .i(y == null ? 0 : y.stride())
+        .p(y == null ? 0 : y.x.address())
+        .i(y == null ? 0 : y.x.stride())
         .p(partial)
         .i(x.rows())
         .i(outs)
-        .i(m.columns())
         .f(alpha)
         .f(beta)
         .p(own == null ? 0 : own.address())
@@ -204,11 +249,14 @@ final class Product {
    */
   private record Form(
       int rows, int tiles, int slices, boolean geglu, boolean nf4, Adapted adapted) {
-    List<String> defines(CudaMatrix m, CudaTensor x, int splits, int outs) {
+    List<String> defines(CudaMatrix m, Input in, Input y, int splits, int outs) {
       return List.of(
           "INS=" + m.columns(),
           "OUTPUTS=" + outs,
-          "STAGED=" + (staged(m, x, splits) > 0 ? 1 : 0),
+          "STAGED=" + (staged(m, in.x, splits) > 0 ? 1 : 0),
+          "ORDERED=" + (in.ordered ? 1 : 0),
+          "ORDERED_Y=" + (y != null && y.ordered ? 1 : 0),
+          "SPLITS=" + splits,
           "ROWS=" + rows,
           "TILES=" + tiles,
           "SLICES=" + slices,
