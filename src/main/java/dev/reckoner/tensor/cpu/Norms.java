@@ -50,17 +50,57 @@ final class Norms {
             rstd.data[rstd.row(t)] = r;
           }
           if (residual == null) {
-            for (int c = 0; c < n; c++) {
-              out.data[to + c] = x.data[from + c] * r * (1 + w.data[w.offset + c]);
-            }
+            scale(x.data, from, r, w.data, w.offset, n, out.data, to);
           } else {
             int base = residual.row(t);
-            for (int c = 0; c < n; c++) {
-              out.data[to + c] =
-                  residual.data[base + c] + x.data[from + c] * r * (1 + w.data[w.offset + c]);
-            }
+            scaleAdd(x.data, from, r, w.data, w.offset, n, residual.data, base, out.data, to);
           }
         });
+  }
+
+  // The loops are written in vectors: Java's compiler does not know that the arrays are not one
+  // and the same, and leaves such loops scalar.
+
+  /** {@code out = x * r * (1 + w)}. */
+  private static void scale(
+      float[] x, int from, float r, float[] w, int wo, int n, float[] out, int to) {
+    int l = VectorMath.L;
+    int c = 0;
+    for (; c + l <= n; c += l) {
+      FloatVector.fromArray(VectorMath.S, x, from + c)
+          .mul(r)
+          .mul(FloatVector.fromArray(VectorMath.S, w, wo + c).add(1f))
+          .intoArray(out, to + c);
+    }
+    for (; c < n; c++) {
+      out[to + c] = x[from + c] * r * (1 + w[wo + c]);
+    }
+  }
+
+  /** {@code out = residual + x * r * (1 + w)}. */
+  private static void scaleAdd(
+      float[] x,
+      int from,
+      float r,
+      float[] w,
+      int wo,
+      int n,
+      float[] residual,
+      int base,
+      float[] out,
+      int to) {
+    int l = VectorMath.L;
+    int c = 0;
+    for (; c + l <= n; c += l) {
+      FloatVector.fromArray(VectorMath.S, x, from + c)
+          .mul(r)
+          .mul(FloatVector.fromArray(VectorMath.S, w, wo + c).add(1f))
+          .add(FloatVector.fromArray(VectorMath.S, residual, base + c))
+          .intoArray(out, to + c);
+    }
+    for (; c < n; c++) {
+      out[to + c] = residual[base + c] + x[from + c] * r * (1 + w[wo + c]);
+    }
   }
 
   /**
@@ -124,14 +164,21 @@ final class Norms {
       total = Math.fma(dOut[d + i] * (w[wo + i] + 1f), x[from + i], total);
     }
     float mean = total * r * r / n;
-    if (beta == 0) {
-      for (int c = 0; c < n; c++) {
-        dx[to + c] = r * (dOut[d + c] * (1 + w[wo + c]) - x[from + c] * mean);
+    int c = 0;
+    for (; c + l <= n; c += l) {
+      FloatVector own =
+          FloatVector.fromArray(VectorMath.S, dOut, d + c)
+              .mul(FloatVector.fromArray(VectorMath.S, w, wo + c).add(1f))
+              .sub(FloatVector.fromArray(VectorMath.S, x, from + c).mul(mean))
+              .mul(r);
+      if (beta != 0) {
+        own = FloatVector.fromArray(VectorMath.S, dx, to + c).mul(beta).add(own);
       }
-    } else {
-      for (int c = 0; c < n; c++) {
-        dx[to + c] = beta * dx[to + c] + r * (dOut[d + c] * (1 + w[wo + c]) - x[from + c] * mean);
-      }
+      own.intoArray(dx, to + c);
+    }
+    for (; c < n; c++) {
+      float own = r * (dOut[d + c] * (1 + w[wo + c]) - x[from + c] * mean);
+      dx[to + c] = beta == 0 ? own : beta * dx[to + c] + own;
     }
   }
 

@@ -1,5 +1,7 @@
 package dev.reckoner.tensor.cpu;
 
+import jdk.incubator.vector.FloatVector;
+
 /** Per-head RMSNorm of q and k and rotary embedding, forward and backward. */
 final class QkNormRope {
   private static final int TOKENS_A_TASK = 32;
@@ -58,13 +60,51 @@ final class QkNormRope {
       int half,
       float[] out,
       int to) {
-    for (int i = 0; i < half; i++) {
+    int l = VectorMath.L;
+    int i = 0;
+    for (; i + l <= half; i += l) {
+      FloatVector a =
+          FloatVector.fromArray(VectorMath.S, x, from + i)
+              .mul(r)
+              .mul(FloatVector.fromArray(VectorMath.S, w, wo + i).add(1f));
+      FloatVector b =
+          FloatVector.fromArray(VectorMath.S, x, from + half + i)
+              .mul(r)
+              .mul(FloatVector.fromArray(VectorMath.S, w, wo + half + i).add(1f));
+      FloatVector cos = FloatVector.fromArray(VectorMath.S, rope, angles + i);
+      FloatVector sin = FloatVector.fromArray(VectorMath.S, rope, angles + half + i);
+      a.mul(cos).sub(b.mul(sin)).intoArray(out, to + i);
+      b.mul(cos).add(a.mul(sin)).intoArray(out, to + half + i);
+    }
+    for (; i < half; i++) {
       float a = x[from + i] * r * (1 + w[wo + i]);
       float b = x[from + half + i] * r * (1 + w[wo + half + i]);
       float cos = rope[angles + i];
       float sin = rope[angles + half + i];
       out[to + i] = a * cos - b * sin;
       out[to + half + i] = b * cos + a * sin;
+    }
+  }
+
+  private static void rotateBack(
+      float[] x, int from, float[] rope, int angles, int half, float[] out) {
+    int l = VectorMath.L;
+    int i = 0;
+    for (; i + l <= half; i += l) {
+      FloatVector a = FloatVector.fromArray(VectorMath.S, x, from + i);
+      FloatVector b = FloatVector.fromArray(VectorMath.S, x, from + half + i);
+      FloatVector cos = FloatVector.fromArray(VectorMath.S, rope, angles + i);
+      FloatVector sin = FloatVector.fromArray(VectorMath.S, rope, angles + half + i);
+      a.mul(cos).add(b.mul(sin)).intoArray(out, i);
+      b.mul(cos).sub(a.mul(sin)).intoArray(out, half + i);
+    }
+    for (; i < half; i++) {
+      float a = x[from + i];
+      float b = x[from + half + i];
+      float cos = rope[angles + i];
+      float sin = rope[angles + half + i];
+      out[i] = a * cos + b * sin;
+      out[half + i] = b * cos - a * sin;
     }
   }
 
@@ -102,14 +142,7 @@ final class QkNormRope {
               CpuTensor w = query ? qWeight : kWeight;
               CpuTensor dOut = query ? dq : dk;
               int from = dOut.row(t) + (query ? h : h - heads) * d;
-              for (int i = 0; i < half; i++) {
-                float a = dOut.data[from + i];
-                float b = dOut.data[from + half + i];
-                float cos = rope.data[angles + i];
-                float sin = rope.data[angles + half + i];
-                normed[i] = a * cos + b * sin;
-                normed[half + i] = b * cos - a * sin;
-              }
+              rotateBack(dOut.data, from, rope.data, angles, half, normed);
               float r = rstd.data[rstd.row(t) + h];
               int x = qkv.row(t) + h * d;
               Norms.rowGradient(

@@ -69,12 +69,35 @@ final class VectorMath {
     return Float.intBitsToFloat(Float.floatToRawIntBits(p) + ((int) n << 23));
   }
 
-  /** Sum of the lanes in a fixed tree. */
+  /**
+   * Sum of the lanes in a fixed tree: each lane of a half is added to its like in the other.
+   *
+   * @param scratch as many elements as there are lanes; the first has the sum afterwards
+   */
   static float sum(FloatVector v, float[] scratch) {
     v.intoArray(scratch, 0);
-    for (int half = L / 2; half > 0; half /= 2) {
-      for (int i = 0; i < half; i++) {
-        scratch[i] += scratch[i + half];
+    if (L == 16) {
+      // written out: through memory each addition would wait for the one before
+      float a0 = scratch[0] + scratch[8];
+      float a1 = scratch[1] + scratch[9];
+      float a2 = scratch[2] + scratch[10];
+      float a3 = scratch[3] + scratch[11];
+      float a4 = scratch[4] + scratch[12];
+      float a5 = scratch[5] + scratch[13];
+      float a6 = scratch[6] + scratch[14];
+      float a7 = scratch[7] + scratch[15];
+      scratch[0] = ((a0 + a4) + (a2 + a6)) + ((a1 + a5) + (a3 + a7));
+    } else if (L == 8) {
+      float a0 = scratch[0] + scratch[4];
+      float a1 = scratch[1] + scratch[5];
+      float a2 = scratch[2] + scratch[6];
+      float a3 = scratch[3] + scratch[7];
+      scratch[0] = (a0 + a2) + (a1 + a3);
+    } else {
+      for (int half = L / 2; half > 0; half /= 2) {
+        for (int i = 0; i < half; i++) {
+          scratch[i] += scratch[i + half];
+        }
       }
     }
     return scratch[0];
