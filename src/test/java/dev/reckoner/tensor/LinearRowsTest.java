@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.reckoner.tensor.cpu.CpuBackend;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -15,7 +16,7 @@ class LinearRowsTest {
   /** Seventeen panels of 32, the last one of 5. */
   private static final int OUT = 517;
 
-  private static final int MANY = 64;
+  private static final int MANY = 160;
 
   private static float[] values(int n, int seed) {
     SplittableRandom random = new SplittableRandom(seed);
@@ -52,7 +53,10 @@ class LinearRowsTest {
         Matrix w = matrix(backend, precision)) {
       float[] x = values(MANY * IN, 2);
       float[] all = linear(backend, w, x, MANY);
-      for (int rows = 1; rows <= 17; rows++) {
+      // tiles of all heights, and blocks of rows that are packed together with others behind them
+      int[] numbers =
+          IntStream.concat(IntStream.rangeClosed(1, 17), IntStream.rangeClosed(44, 64)).toArray();
+      for (int rows : numbers) {
         assertThat(linear(backend, w, x, rows))
             .as("%d rows", rows)
             .containsExactly(java.util.Arrays.copyOf(all, rows * OUT));

@@ -56,46 +56,34 @@ final class AttentionBlock {
     this.pool = pool;
   }
 
-  /** {@code out = A B} as C panels {@code [n/32][rows][32]}; A is packed, B panels are [k][32]. */
-  static void product(float[] packedA, int rows, int k, PanelSource b, int n, float[] out) {
+  /** {@code out = A B}: A and out as panels {@code [rows][32]}, those of B are {@code [k][32]}. */
+  static void product(float[] a, int rows, int k, PanelSource b, int n, float[] out) {
     int panels = (n + W - 1) / W;
     java.util.Arrays.fill(out, 0, panels * rows * W, 0f);
     for (int p = 0; p < panels; p++) {
       float[] data = b.data(p, 0);
       int at = b.at(p, 0);
-      for (int i = 0; i < rows; ) {
-        int h = Tile.height(rows - i);
-        Tile.multiply(h, k, packedA, i * k, data, at, out, (p * rows + i) * W);
-        i += h;
-      }
+      PanelTile.multiply(rows, k, a, 0, rows * W, data, at, out, p * rows * W);
     }
   }
 
   /**
-   * {@code out += A B} where A is in C-panel form {@code [k/32][rows][32]}, k keys in all.
+   * {@code out += A B} where A, too, is panels {@code [rows][32]}, of k keys in all.
    *
    * @param to where {@code out} begins
    */
-  void productOfPanels(float[] a, int rows, int k, PanelSource b, int n, float[] out, int to) {
+  static void productOfPanels(
+      float[] a, int rows, int k, PanelSource b, int n, float[] out, int to) {
     int run = b.run();
-    float[] packed = pool.take((long) rows * Math.min(k, run));
     for (int k0 = 0; k0 < k; k0 += run) {
       int kc = Math.min(run, k - k0);
-      for (int j = 0; j < kc; j += W) {
-        int from = (k0 + j) / W * rows * W;
-        Packing.packA(a, from, W, 1, rows, Math.min(W, kc - j), packed, 0, j, kc);
-      }
       for (int p = 0; p * W < n; p++) {
         float[] data = b.data(p, k0);
         int at = b.at(p, k0);
-        for (int i = 0; i < rows; ) {
-          int h = Tile.height(rows - i);
-          Tile.multiply(h, kc, packed, i * kc, data, at, out, to + (p * rows + i) * W);
-          i += h;
-        }
+        int from = to + p * rows * W;
+        PanelTile.multiply(rows, kc, a, k0 * rows, rows * W, data, at, out, from);
       }
     }
-    pool.give(packed);
   }
 
   /**
@@ -123,11 +111,10 @@ final class AttentionBlock {
     int n = hi - lo;
     int keyPanels = (n + W - 1) / W;
     int dimPanels = (headDim + W - 1) / W;
-    float[] packed = pool.take((long) rows * headDim);
+    float[] packed = pool.take((long) dimPanels * rows * W);
     float[] scores = pool.take((long) keyPanels * rows * W);
-    float[] sums = pool.take(rows);
-    float[] acc = pool.take((long) dimPanels * rows * W);
-    Packing.packA(q.data, q.at, q.stride, 1, rows, headDim, packed, 0);
+    float[] sums = new float[rows];
+    Packing.packRows(q.data, q.at, q.stride, rows, headDim, packed);
     product(packed, rows, headDim, keys, n, scores);
     float[] lanes = new float[L];
     for (int i = 0; i < rows; i++) {
@@ -138,6 +125,7 @@ final class AttentionBlock {
         logSumExp.data[logSumExp.at + i * logSumExp.stride] = max + (float) Math.log(lanes[0]);
       }
     }
+    float[] acc = packed; // q is not needed any more
     java.util.Arrays.fill(acc, 0, dimPanels * rows * W, 0f);
     productOfPanels(scores, rows, n, values, headDim, acc, 0);
     for (int i = 0; i < rows; i++) {
@@ -152,8 +140,6 @@ final class AttentionBlock {
     }
     pool.give(packed);
     pool.give(scores);
-    pool.give(sums);
-    pool.give(acc);
   }
 
   /**

@@ -181,8 +181,9 @@ final class CpuAttention {
       workers.run(
           whole.size(),
           task -> {
-            Recomputed r = new Recomputed(shape, q, dOut, logSumExp, delta, heads);
-            gradients(shape, whole.get(task), r, k, v, dq, dk, dv);
+            try (Recomputed r = new Recomputed(shape, q, dOut, logSumExp, delta, heads)) {
+              gradients(shape, whole.get(task), r, k, v, dq, dk, dv);
+            }
           });
       pool.give(delta);
       return;
@@ -192,26 +193,32 @@ final class CpuAttention {
         work.size() * 2,
         task -> {
           Work w = work.get(task / 2);
-          Recomputed r = new Recomputed(shape, q, dOut, logSumExp, delta, heads);
-          if (task % 2 == 0) {
-            queryGradient(shape, w, r, k, v, dq);
-          } else {
-            keyValueGradient(shape, w, r, k, v, dk, dv, null);
+          try (Recomputed r = new Recomputed(shape, q, dOut, logSumExp, delta, heads)) {
+            if (task % 2 == 0) {
+              queryGradient(shape, w, r, k, v, dq);
+            } else {
+              keyValueGradient(shape, w, r, k, v, dk, dv, null);
+            }
           }
         });
     pool.give(delta);
   }
 
-  /** Probabilities and score gradients of a block, in C-panel form. */
-  private final class Recomputed {
+  /**
+   * Probabilities and score gradients of a block of queries, and their q and dOut, all as panels
+   * {@code [rows][32]}. Used by one task, block after block.
+   */
+  private final class Recomputed implements AutoCloseable {
     private final Shape shape;
     private final CpuTensor q;
     private final CpuTensor dOut;
     private final CpuTensor logSumExp;
     private final float[] delta;
     private final int heads;
-    private float[] p;
-    private float[] ds;
+    private float[] p = {};
+    private float[] ds = {};
+    private float[] qRows = {};
+    private float[] dRows = {};
 
     Recomputed(
         Shape shape, CpuTensor q, CpuTensor dOut, CpuTensor logSumExp, float[] delta, int heads) {
@@ -232,14 +239,16 @@ final class CpuAttention {
       int n = hi - lo;
       int panels = (n + W - 1) / W;
       int d = shape.headDim;
-      float[] packed = pool.take((long) rows * d);
-      p = pool.take((long) panels * rows * W);
-      ds = pool.take((long) panels * rows * W);
-      Packing.packA(q.data, q.row(start + from) + h * d, q.stride, 1, rows, d, packed, 0);
-      AttentionBlock.product(packed, rows, d, keys, n, p);
-      Packing.packA(dOut.data, dOut.row(start + from) + h * d, dOut.stride, 1, rows, d, packed, 0);
-      AttentionBlock.product(packed, rows, d, vT, n, ds);
-      pool.give(packed);
+      int size = shape.dimPanels() * rows * W;
+      qRows = atLeast(qRows, size);
+      dRows = atLeast(dRows, size);
+      p = atLeast(p, panels * rows * W);
+      ds = atLeast(ds, panels * rows * W);
+      Packing.packRows(q.data, q.row(start + from) + h * d, q.stride, rows, d, qRows);
+      AttentionBlock.product(qRows, rows, d, keys, n, p);
+      int first = dOut.row(start + from) + h * d;
+      Packing.packRows(dOut.data, first, dOut.stride, rows, d, dRows);
+      AttentionBlock.product(dRows, rows, d, vT, n, ds);
       for (int i = 0; i < rows; i++) {
         int query = from + i;
         float lse = logSumExp.data[logSumExp.row(start + query) + h];
@@ -253,9 +262,20 @@ final class CpuAttention {
       }
     }
 
-    void done() {
+    private float[] atLeast(float[] array, int size) {
+      if (array.length >= size) {
+        return array;
+      }
+      pool.give(array);
+      return pool.take(size);
+    }
+
+    @Override
+    public void close() {
       pool.give(p);
       pool.give(ds);
+      pool.give(qRows);
+      pool.give(dRows);
     }
   }
 
@@ -312,7 +332,7 @@ final class CpuAttention {
       for (int from = 0; from < length; from += BLOCK) {
         int rows = Math.min(BLOCK, length - from);
         int column = (w.kvHead * s.group + h) * d;
-        writeOut(accQ, (h * length + from) * size, rows, d, dq, w.start + from, column);
+        writeOut(accQ, (h * length + from) * size, rows, rows, d, dq, w.start + from, column);
       }
     }
     pool.give(accQ);
@@ -337,9 +357,8 @@ final class CpuAttention {
     for (int h = w.kvHead * s.group; h < (w.kvHead + 1) * s.group; h++) {
       r.compute(w.start, w.from, w.rows(), lo, hi, h, keys, vT);
       java.util.Arrays.fill(acc, 0, s.dimPanels() * w.rows() * W, 0f);
-      block.productOfPanels(r.ds, w.rows(), hi - lo, keyRows, d, acc, 0);
-      writeOut(acc, 0, w.rows(), d, dq, w.start + w.from, h * d);
-      r.done();
+      AttentionBlock.productOfPanels(r.ds, w.rows(), hi - lo, keyRows, d, acc, 0);
+      writeOut(acc, w.rows(), w.rows(), d, dq, w.start + w.from, h * d);
     }
     pool.give(acc);
     pool.give(keys.data());
@@ -369,7 +388,8 @@ final class CpuAttention {
     int last = Math.min(length, Math.ceilDiv(seen, BLOCK) * BLOCK);
     PanelArray keys = transposed(k, w, lo, hi, d);
     PanelArray vT = transposed(v, w, lo, hi, d);
-    int size = s.dimPanels() * n * W;
+    int padded = Math.ceilDiv(n, PanelTile.TRANSPOSED) * PanelTile.TRANSPOSED;
+    int size = s.dimPanels() * padded * W;
     float[] accK = pool.take(size);
     float[] accV = pool.take(size);
     java.util.Arrays.fill(accK, 0, size, 0f);
@@ -378,58 +398,48 @@ final class CpuAttention {
       for (int from = lo; from < last; from += BLOCK) {
         int rows = Math.min(BLOCK, last - from);
         r.compute(w.start, from, rows, lo, hi, h, keys, vT);
-        addTransposed(r.p, r.dOut, w.start, from, rows, n, h * d, d, accV);
-        addTransposed(r.ds, r.q, w.start, from, rows, n, h * d, d, accK);
+        addTransposed(r.p, r.dRows, rows, padded, d, accV);
+        addTransposed(r.ds, r.qRows, rows, padded, d, accK);
         if (queries != null) {
           int to = ((h - w.kvHead * s.group) * length + from) * s.dimPanels() * W;
-          block.productOfPanels(r.ds, rows, n, queries.keyRows, d, queries.acc, to);
+          AttentionBlock.productOfPanels(r.ds, rows, n, queries.keyRows, d, queries.acc, to);
         }
-        r.done();
       }
     }
-    writeOut(accK, 0, n, d, dk, w.start + lo, w.kvHead * d);
-    writeOut(accV, 0, n, d, dv, w.start + lo, w.kvHead * d);
+    writeOut(accK, padded, n, d, dk, w.start + lo, w.kvHead * d);
+    writeOut(accV, padded, n, d, dv, w.start + lo, w.kvHead * d);
     pool.give(accK);
     pool.give(accV);
     pool.give(keys.data());
     pool.give(vT.data());
   }
 
-  /** {@code acc += P^T X} for P {@code [rows, n]} in C-panel form and X rows of a tensor. */
-  private void addTransposed(
-      float[] p,
-      CpuTensor x,
-      int start,
-      int from,
-      int rows,
-      int n,
-      int column,
-      int d,
-      float[] acc) {
-    PanelArray b = natural(x, start, from, from + rows, column, d);
-    float[] packed = pool.take((long) n * rows);
-    // each panel of P holds 32 keys, a whole number of tiles unless it is the last
-    for (int j = 0; j < n; j += W) {
-      Packing.packA(p, j / W * rows * W, 1, W, Math.min(W, n - j), rows, packed, j * rows);
-    }
+  /**
+   * {@code acc += P^T X}: P is panels {@code [rows][32]} of keys, X panels {@code [rows][32]} of a
+   * head, acc panels {@code [n][32]}. Keys beyond a block's have zeros in P.
+   */
+  private static void addTransposed(float[] p, float[] x, int rows, int n, int d, float[] acc) {
     for (int dp = 0; dp * W < d; dp++) {
-      for (int j = 0; j < n; ) {
-        int h = Tile.height(n - j);
-        Tile.multiply(h, rows, packed, j * rows, b.data(), dp * b.step(), acc, (dp * n + j) * W);
-        j += h;
+      for (int j = 0; j < n; j += PanelTile.TRANSPOSED) {
+        int from = j / W * rows * W + j % W;
+        PanelTile.multiplyTransposed(rows, p, from, x, dp * rows * W, acc, (dp * n + j) * W);
       }
     }
-    pool.give(packed);
-    pool.give(b.data());
+  }
+
+  /** {@code acc} of panels of {@code height} rows, of which the first {@code rows} are written. */
+  private static void writeOut(
+      float[] acc, int height, int rows, int headDim, CpuTensor to, int row, int column) {
+    writeOut(acc, 0, height, rows, headDim, to, row, column);
   }
 
   private static void writeOut(
-      float[] acc, int at, int rows, int headDim, CpuTensor to, int row, int column) {
+      float[] acc, int at, int height, int rows, int headDim, CpuTensor to, int row, int column) {
     for (int i = 0; i < rows; i++) {
       for (int d = 0; d < headDim; d += W) {
         System.arraycopy(
             acc,
-            at + (d / W * rows + i) * W,
+            at + (d / W * height + i) * W,
             to.data,
             to.row(row + i) + column + d,
             Math.min(W, headDim - d));

@@ -80,10 +80,13 @@ final class FloatPool {
   }
 
   /** Takes back an array that {@link #take} or {@link #keep} gave. */
-  synchronized void give(float[] array) {
-    if (array.length <= SMALL) {
-      return;
+  void give(float[] array) {
+    if (array.length > SMALL) {
+      giveBack(array);
     }
+  }
+
+  private synchronized void giveBack(float[] array) {
     inUse -= 4L * array.length;
     held += 4L * array.length;
     free.computeIfAbsent(array.length, k -> new ArrayDeque<>()).addFirst(array);

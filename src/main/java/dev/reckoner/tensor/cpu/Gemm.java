@@ -1,5 +1,6 @@
 package dev.reckoner.tensor.cpu;
 
+import dev.reckoner.tensor.Nf4;
 import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
@@ -8,12 +9,19 @@ import jdk.incubator.vector.VectorSpecies;
 
 /** Multi-threaded matrix products. Threads share out the elements of C, never a sum. */
 final class Gemm {
-  /** Rows of B per pass: a panel of 128 x 32 floats is half a first-level cache. */
-  static final int KC = 128;
+  private static final int L = VectorMath.L;
+
+  /** Rows of B per pass at most: a panel of so many by 32 floats is half a first-level cache. */
+  static final int KC = L == 16 ? 192 : 128;
+
+  /** Rows of A a task: a slice of them and their sums by {@link #GROUP} panels are in the cache. */
+  private static final int MOST_ROWS = 22 * Tile.BLOCK;
+
+  /** Rows that are packed together, or computed at least; blocks of them are multiples. */
+  private static final int UNIT = 2 * Tile.BLOCK;
 
   private static final int W = Tile.WIDTH;
   private static final VectorSpecies<Float> S = VectorMath.S;
-  private static final int L = VectorMath.L;
 
   /** Panels of B that share a slice of A. */
   private static final int GROUP = 4;
@@ -41,6 +49,12 @@ final class Gemm {
     static Left transposed(CpuTensor t) {
       return new Left(t.data, t.offset, 1, t.stride, t.columns);
     }
+  }
+
+  /** Rows of B per pass of k in all: about as many in each, and whole blocks of weights. */
+  static int slice(int k) {
+    int slices = Math.max(1, Math.ceilDiv(k, KC));
+    return Math.ceilDiv(Math.ceilDiv(k, slices), Nf4.BLOCK) * Nf4.BLOCK;
   }
 
   /**
@@ -115,6 +129,127 @@ final class Gemm {
     }
   }
 
+  /**
+   * Where one task's tiles go, each as soon as it is complete: so the lines of C, which come from
+   * memory, are waited for while the next tile is multiplied. Written in one go afterwards they
+   * cost a sixth of a product by 3,072 outputs.
+   */
+  private final class Output {
+    private final float alpha;
+    private final float beta;
+    private final CpuTensor c;
+    private final List<Addend> addends;
+    private int column;
+    private Addend addend;
+    private float[] ranks;
+    private int ranksAt;
+    private final float[] sums;
+    private final float[] scratch;
+
+    Output(float alpha, float beta, CpuTensor c, List<Addend> addends) {
+      this.alpha = alpha;
+      this.beta = beta;
+      this.c = c;
+      this.addends = addends;
+      int most = addends.stream().mapToInt(a -> a.b.k()).max().orElse(0);
+      sums = new float[Tile.TALLEST * W];
+      scratch = pool.take((long) most * W);
+    }
+
+    /** Tiles of the panel of C that begins at {@code column} follow. */
+    void begin(int column) {
+      this.column = column;
+      addend = null;
+      for (Addend a : addends) {
+        if (a.covers(column)) {
+          addend = a;
+          int p = (column - a.from) / W;
+          ranks = a.b.panel(p, 0, a.b.k(), scratch);
+          ranksAt = a.b.at(p, 0);
+        }
+      }
+    }
+
+    /** Sums {@code [h][32]} of rows {@code [row, row + h)}. */
+    void put(float[] acc, int at, int row, int h) {
+      int to = c.row(row) + column;
+      int width = Math.min(W, c.columns - column);
+      if (addend == null) {
+        store(acc, at, h, width, alpha, beta, c.data, to, c.stride);
+        return;
+      }
+      Packed u = addend.u;
+      java.util.Arrays.fill(sums, 0, h * W, 0f);
+      Tile.multiply(h, width, u.k, u.data, row * u.k, ranks, ranksAt, sums, 0);
+      store(acc, at, h, width, alpha, beta, sums, addend.scale, c.data, to, c.stride);
+    }
+
+    void done() {
+      pool.give(scratch);
+    }
+  }
+
+  /** {@code out = alpha * acc + beta * out} of {@code [rows][32]} sums. */
+  private static void store(
+      float[] acc,
+      int at,
+      int rows,
+      int width,
+      float alpha,
+      float beta,
+      float[] out,
+      int to,
+      int stride) {
+    for (int i = 0; i < rows; i++) {
+      int from = at + i * W;
+      int o = to + i * stride;
+      int j = 0;
+      for (; j + L <= width; j += L) {
+        FloatVector v = FloatVector.fromArray(S, acc, from + j).mul(alpha);
+        if (beta != 0) {
+          v = v.add(FloatVector.fromArray(S, out, o + j).mul(beta));
+        }
+        v.intoArray(out, o + j);
+      }
+      for (; j < width; j++) {
+        float v = alpha * acc[from + j];
+        out[o + j] = beta == 0 ? v : v + beta * out[o + j];
+      }
+    }
+  }
+
+  /** The same and {@code + scale * more}. */
+  private static void store(
+      float[] acc,
+      int at,
+      int rows,
+      int width,
+      float alpha,
+      float beta,
+      float[] more,
+      float scale,
+      float[] out,
+      int to,
+      int stride) {
+    for (int i = 0; i < rows; i++) {
+      int from = at + i * W;
+      int o = to + i * stride;
+      int j = 0;
+      for (; j + L <= width; j += L) {
+        FloatVector v = FloatVector.fromArray(S, acc, from + j).mul(alpha);
+        if (beta != 0) {
+          v = v.add(FloatVector.fromArray(S, out, o + j).mul(beta));
+        }
+        FloatVector.fromArray(S, more, i * W + j).mul(scale).add(v).intoArray(out, o + j);
+      }
+      for (; j < width; j++) {
+        float v = alpha * acc[from + j];
+        v = beta == 0 ? v : v + beta * out[o + j];
+        out[o + j] = scale * more[i * W + j] + v;
+      }
+    }
+  }
+
   /** The same of A's columns from {@code column} on, as many as B has rows. */
   void multiply(Packed a, int column, Panels b, float alpha, float beta, CpuTensor c) {
     multiply(a, column, b, alpha, beta, c, List.of());
@@ -140,23 +275,30 @@ final class Gemm {
           float[] scratch = pool.take((long) KC * W);
           float[] acc = pool.take((long) panels * rows * W);
           java.util.Arrays.fill(acc, 0, panels * rows * W, 0f);
-          for (int k0 = 0; k0 < k; k0 += KC) {
-            int kc = Math.min(KC, k - k0);
+          Output output = new Output(alpha, beta, c, addends);
+          int slice = slice(k);
+          for (int k0 = 0; k0 < k; k0 += slice) {
+            int kc = Math.min(slice, k - k0);
+            boolean last = k0 + kc == k;
             for (int p = 0; p < panels; p++) {
               float[] panel = b.panel(first + p, k0, kc, scratch);
               int at = b.at(first + p, k0);
               int width = b.n() - (first + p) * W;
+              if (last) {
+                output.begin((first + p) * W);
+              }
               for (int i = 0; i < rows; ) {
                 int h = Tile.height(m - from - i);
                 int left = (from + i) * a.k + (column + k0) * h;
                 Tile.multiply(h, width, kc, a.data, left, panel, at, acc, (p * rows + i) * W);
+                if (last) {
+                  output.put(acc, (p * rows + i) * W, from + i, h);
+                }
                 i += h;
               }
             }
           }
-          for (int p = 0; p < panels; p++) {
-            writeOut(acc, p * rows, rows, alpha, beta, c, from, (first + p) * W, addends);
-          }
+          output.done();
           pool.give(scratch);
           pool.give(acc);
         });
@@ -223,17 +365,14 @@ final class Gemm {
           int rows = tasks.rows(task);
           int first = tasks.panel(task);
           int panels = tasks.panels(task);
-          float[] codes = pool.take(64L * W);
+          Blocks codes = new Blocks(pool);
           float[] acc = pool.take((long) panels * rows * W);
-          float[] scales = pool.take(W);
           java.util.Arrays.fill(acc, 0, panels * rows * W, 0f);
-          addBlocks(a.data, m, from, rows, w, first, panels, codes, scales, acc);
-          for (int p = 0; p < panels; p++) {
-            writeOut(acc, p * rows, rows, alpha, beta, c, from, (first + p) * W, addends);
-          }
-          pool.give(codes);
+          Output output = new Output(alpha, beta, c, addends);
+          addBlocks(a.data, m, from, rows, w, first, panels, codes, acc, output);
+          output.done();
+          codes.done(pool);
           pool.give(acc);
-          pool.give(scales);
         });
   }
 
@@ -241,8 +380,9 @@ final class Gemm {
   static void addPanel(
       float[] packed, int m, int from, int rows, Panels b, int p, float[] scratch, float[] acc) {
     int k = b.k();
-    for (int k0 = 0; k0 < k; k0 += KC) {
-      int kc = Math.min(KC, k - k0);
+    int slice = slice(k);
+    for (int k0 = 0; k0 < k; k0 += slice) {
+      int kc = Math.min(slice, k - k0);
       float[] panel = b.panel(p, k0, kc, scratch);
       int at = b.at(p, k0);
       for (int i = 0; i < rows; ) {
@@ -253,6 +393,9 @@ final class Gemm {
     }
   }
 
+  /**
+   * @param output where a tile goes when it is complete, or null
+   */
   private static void addBlocks(
       float[] packed,
       int m,
@@ -261,19 +404,61 @@ final class Gemm {
       BlockMatrix w,
       int first,
       int panels,
-      float[] codes,
-      float[] scales,
-      float[] acc) {
+      Blocks codes,
+      float[] acc,
+      Output output) {
     int k = w.columns();
-    for (int k0 = 0; k0 < k; k0 += 64) {
+    int slice = slice(k);
+    for (int k0 = 0; k0 < k; k0 += slice) {
+      int kc = Math.min(slice, k - k0);
+      boolean last = output != null && k0 + kc == k;
       for (int p = 0; p < panels; p++) {
-        w.codes(first + p, k0 / 64, codes, scales);
+        codes.unpack(w, first + p, k0, kc);
+        if (last) {
+          output.begin((first + p) * W);
+        }
         for (int i = 0; i < rows; ) {
           int h = Tile.height(m - from - i);
           int to = (p * rows + i) * W;
-          Tile.multiplyScaled(h, 64, packed, (from + i) * k + k0 * h, codes, 0, scales, 0, acc, to);
+          codes.multiply(h, kc, packed, (from + i) * k + k0 * h, acc, to);
+          if (last) {
+            output.put(acc, to, from + i, h);
+          }
           i += h;
         }
+      }
+    }
+  }
+
+  /** Up to {@link #KC} inputs of a quantised weight's panel, unpacked. */
+  static final class Blocks {
+    private final float[][] codes = new float[KC / Nf4.BLOCK][];
+    private final float[][] scales = new float[codes.length][W];
+
+    Blocks(FloatPool pool) {
+      for (int b = 0; b < codes.length; b++) {
+        codes[b] = pool.take((long) Nf4.BLOCK * W);
+      }
+    }
+
+    /** Inputs {@code [k0, k0 + kc)} of panel p. */
+    void unpack(BlockMatrix w, int p, int k0, int kc) {
+      for (int b = 0; b * Nf4.BLOCK < kc; b++) {
+        w.codes(p, k0 / Nf4.BLOCK + b, codes[b], scales[b]);
+      }
+    }
+
+    /** Adds a tile's product, block after block while its sums are in the first-level cache. */
+    void multiply(int h, int kc, float[] a, int ao, float[] acc, int to) {
+      for (int b = 0; b * Nf4.BLOCK < kc; b++) {
+        int left = ao + b * Nf4.BLOCK * h;
+        Tile.multiplyScaled(h, Nf4.BLOCK, a, left, codes[b], 0, scales[b], 0, acc, to);
+      }
+    }
+
+    void done(FloatPool pool) {
+      for (float[] c : codes) {
+        pool.give(c);
       }
     }
   }
@@ -302,14 +487,16 @@ final class Gemm {
         panels.length,
         task -> {
           int p = panels[task];
-          float[] scratch = pool.take((long) KC * W);
-          float[] scales = pool.take(W);
           float[] acc = pool.take((long) m * W);
           java.util.Arrays.fill(acc, 0, m * W, 0f);
           if (w instanceof BlockMatrix b) {
-            addBlocks(packed, m, 0, m, b, p, 1, scratch, scales, acc);
+            Blocks codes = new Blocks(pool);
+            addBlocks(packed, m, 0, m, b, p, 1, codes, acc, null);
+            codes.done(pool);
           } else {
+            float[] scratch = pool.take((long) KC * W);
             addPanel(packed, m, 0, m, dense, p, scratch, acc);
+            pool.give(scratch);
           }
           for (int at = starts[p]; at < starts[p + 1]; at++) {
             int j = byPanel[at];
@@ -317,8 +504,6 @@ final class Gemm {
               y.data[y.row(i) + j] = acc[i * W + wanted[j] % W];
             }
           }
-          pool.give(scratch);
-          pool.give(scales);
           pool.give(acc);
         });
     pool.give(packed);
@@ -465,7 +650,7 @@ final class Gemm {
       Packing.packA(a.data, a.off, a.rs, a.cs, m, k, packed, 0);
       return;
     }
-    int rows = 64;
+    int rows = UNIT;
     workers.run(
         (m + rows - 1) / rows,
         task -> {
@@ -478,37 +663,10 @@ final class Gemm {
   /** Rows of C a task computes: all, or fewer where there are too few panels for the threads. */
   private int rowBlock(int m, int panels) {
     int wanted = TASKS * workers.size();
-    if (panels >= wanted || m <= 64) {
-      return m <= 512 ? m : 512;
-    }
-    int blocks = (wanted + panels - 1) / panels;
-    int rows = (m + blocks - 1) / blocks;
-    return Math.clamp((rows + 63) / 64 * 64, 64, 512);
-  }
-
-  private void writeOut(
-      float[] acc,
-      int accRow,
-      int rows,
-      float alpha,
-      float beta,
-      CpuTensor c,
-      int row,
-      int column,
-      List<Addend> addends) {
-    writeOut(acc, accRow, rows, alpha, beta, c, row, column);
-    for (Addend addend : addends) {
-      if (addend.covers(column)) {
-        Packed u = addend.u;
-        float[] scratch = pool.take((long) KC * W);
-        float[] more = pool.take((long) rows * W);
-        java.util.Arrays.fill(more, 0, rows * W, 0f);
-        addPanel(u.data, u.m, row, rows, addend.b, (column - addend.from) / W, scratch, more);
-        writeOut(more, 0, rows, addend.scale, 1, c, row, column);
-        pool.give(scratch);
-        pool.give(more);
-      }
-    }
+    int blocks =
+        panels >= wanted || m <= UNIT ? Math.ceilDiv(m, MOST_ROWS) : Math.ceilDiv(wanted, panels);
+    int rows = Math.ceilDiv(Math.ceilDiv(m, blocks), UNIT) * UNIT;
+    return Math.min(m, Math.clamp(rows, UNIT, MOST_ROWS));
   }
 
   /** {@code C = alpha * acc + beta * C} of 32 columns or as many as there are. */

@@ -13,8 +13,8 @@ import java.util.List;
 final class NarrowingProduct {
   private static final int W = Tile.WIDTH;
 
-  /** Rows of a task: their sums and a slice of x fill half of a second-level cache of 512 KiB. */
-  private static final int ROWS = 128;
+  /** Rows of a task: their sums and a slice of x fill most of a second-level cache of 512 KiB. */
+  private static final int ROWS = 6 * Tile.BLOCK;
 
   /** The most panels of W of which that is so. */
   private static final int PANELS = 16;
@@ -42,6 +42,12 @@ final class NarrowingProduct {
     return k > n && (n + W - 1) / W <= PANELS && rows >= ROWS * workers.size();
   }
 
+  /** Rows of a task, such that each thread has about as many as the others. */
+  private int block(int rows) {
+    int tasks = Math.ceilDiv(Math.ceilDiv(rows, ROWS), workers.size()) * workers.size();
+    return Math.ceilDiv(Math.ceilDiv(rows, tasks), Tile.BLOCK) * Tile.BLOCK;
+  }
+
   /** By a quantised weight. */
   void multiply(CpuTensor x, BlockMatrix w, CpuTensor y, List<Ranks> ranks, List<Addend> addends) {
     run(
@@ -51,20 +57,16 @@ final class NarrowingProduct {
         ranks,
         addends,
         (k0, slice, kc, rows, acc, scratch) -> {
-          float[] scales = pool.take(W);
-          for (int b = 0; b < kc; b += 64) {
-            for (int p = 0; p * W < w.rows(); p++) {
-              w.codes(p, (k0 + b) / 64, scratch, scales);
-              for (int i = 0; i < rows; ) {
-                int h = Tile.height(rows - i);
-                int at = i * kc + b * h;
-                int to = (p * rows + i) * W;
-                Tile.multiplyScaled(h, 64, slice, at, scratch, 0, scales, 0, acc, to);
-                i += h;
-              }
+          Gemm.Blocks codes = new Gemm.Blocks(pool);
+          for (int p = 0; p * W < w.rows(); p++) {
+            codes.unpack(w, p, k0, kc);
+            for (int i = 0; i < rows; ) {
+              int h = Tile.height(rows - i);
+              codes.multiply(h, kc, slice, i * kc, acc, (p * rows + i) * W);
+              i += h;
             }
           }
-          pool.give(scales);
+          codes.done(pool);
         });
   }
 
@@ -87,11 +89,12 @@ final class NarrowingProduct {
   private void run(
       CpuTensor x, int k, CpuTensor y, List<Ranks> ranks, List<Addend> addends, Weights weights) {
     int panels = (y.columns + W - 1) / W;
+    int block = block(x.rows);
     workers.run(
-        (x.rows + ROWS - 1) / ROWS,
+        Math.ceilDiv(x.rows, block),
         task -> {
-          int from = task * ROWS;
-          int rows = Math.min(ROWS, x.rows - from);
+          int from = task * block;
+          int rows = Math.min(block, x.rows - from);
           float[] slice = pool.take((long) rows * Gemm.KC);
           float[] scratch = pool.take((long) Gemm.KC * W);
           float[] acc = zeros(panels * rows * W);
@@ -130,7 +133,7 @@ final class NarrowingProduct {
    * Where the slice that begins at k0 ends: no slice reaches across the end of an adapter's part.
    */
   private static int end(List<Ranks> ranks, int k0, int k) {
-    int end = Math.min(k, k0 + Gemm.KC);
+    int end = Math.min(k, k0 + Gemm.slice(k));
     for (Ranks r : ranks) {
       int last = r.from + r.b.k();
       if (r.from > k0) {

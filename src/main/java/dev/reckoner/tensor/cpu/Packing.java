@@ -1,18 +1,25 @@
 package dev.reckoner.tensor.cpu;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorSpecies;
 
 /** The operand layouts {@link Tile} reads. */
 final class Packing {
   private static final int W = Tile.WIDTH;
-  private static final VectorSpecies<Float> EIGHT = FloatVector.SPECIES_256;
+
+  // Vectors of one width throughout: C2 trusts what it has seen of the Vector API's methods, and
+  // where some were of another width it boxes those of the kernels, which made attention three
+  // times slower in one process of five.
+  private static final VectorSpecies<Float> S = VectorMath.S;
+  private static final int L = VectorMath.L;
 
   private Packing() {}
 
   /**
-   * Packs A {@code [m, k]}, element (i, p) at {@code off + i * rs + p * cs}, as tiles of 8, 4, 2, 1
-   * rows from the top, each {@code [k][rows]}; row i's tile begins at {@code to + i * k}.
+   * Packs A {@code [m, k]}, element (i, p) at {@code off + i * rs + p * cs}, as tiles of {@link
+   * Tile#height} rows from the top, each {@code [k][rows]}; row i's tile begins at {@code to + i *
+   * k}.
    */
   static void packA(float[] a, int off, int rs, int cs, int m, int k, float[] to, int toOff) {
     packA(a, off, rs, cs, m, k, to, toOff, 0, k);
@@ -32,9 +39,10 @@ final class Packing {
 
   private static void packTile(
       float[] a, int off, int rs, int cs, int h, int k, float[] to, int toOff) {
-    if (rs == 1 && h == 8) {
+    if (rs == 1 && h >= 8 && h <= L) {
+      VectorMask<Float> rows = S.indexInRange(0, h);
       for (int p = 0; p < k; p++) {
-        FloatVector.fromArray(EIGHT, a, off + p * cs).intoArray(to, toOff + p * 8);
+        FloatVector.fromArray(S, a, off + p * cs, rows).intoArray(to, toOff + p * h, rows);
       }
     } else if (rs == 1) {
       for (int p = 0; p < k; p++) {
@@ -47,6 +55,8 @@ final class Packing {
       }
     } else if (cs == 1 && h == 8) {
       packTile8(a, off, rs, k, to, toOff);
+    } else if (cs == 1 && h == 12) {
+      PackTile512.pack(a, off, rs, k, to, toOff);
     } else if (cs == 1 && h == 1) {
       System.arraycopy(a, off, to, toOff, k);
     } else {
@@ -85,6 +95,29 @@ final class Packing {
   }
 
   /**
+   * Packs A {@code [m, k]}, whose row i begins at {@code off + i * stride}, as panels {@code
+   * [m][32]}, one after the other; the last may be filled in part.
+   */
+  static void packRows(float[] a, int off, int stride, int m, int k, float[] to) {
+    int whole = k / W * W;
+    for (int p = 0; p < whole; p += W) {
+      int to0 = p * m;
+      for (int i = 0; i < m; i++) {
+        int from = off + i * stride + p;
+        int at = to0 + i * W;
+        for (int j = 0; j < W; j += L) {
+          FloatVector.fromArray(S, a, from + j).intoArray(to, at + j);
+        }
+      }
+    }
+    for (int i = 0; i < m; i++) {
+      for (int p = whole; p < k; p++) {
+        to[whole * m + i * W + p - whole] = a[off + i * stride + p];
+      }
+    }
+  }
+
+  /**
    * Packs columns {@code [n0, n0 + 32)} of B {@code [k, n]}, element (p, j) at {@code off + p * rs
    * + j * cs}, as {@code [k][32]}; columns from {@code n} on are zero.
    */
@@ -96,10 +129,9 @@ final class Packing {
         int from = off + p * rs + n0;
         int at = toOff + p * W;
         // by vectors: so few elements are copied before arraycopy has begun
-        FloatVector.fromArray(EIGHT, b, from).intoArray(to, at);
-        FloatVector.fromArray(EIGHT, b, from + 8).intoArray(to, at + 8);
-        FloatVector.fromArray(EIGHT, b, from + 16).intoArray(to, at + 16);
-        FloatVector.fromArray(EIGHT, b, from + 24).intoArray(to, at + 24);
+        for (int j = 0; j < W; j += L) {
+          FloatVector.fromArray(S, b, from + j).intoArray(to, at + j);
+        }
       }
     } else if (cs == 1) {
       for (int p = 0; p < k; p++) {

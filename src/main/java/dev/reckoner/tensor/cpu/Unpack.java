@@ -9,18 +9,23 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * Quantised weights written to memory as floats, for products of many rows, by 256-bit vectors: a
  * block's codes with lane = output for {@code y = x W^T}, and its values with lane = input for
- * {@code dx = dy W}. Written flat, as {@link Tile}. NF4 values are looked up as in {@link
- * DecodeKernel256}.
+ * {@code dx = dy W}, NF4's by 512-bit vectors where there are. Written flat, as {@link Tile}. NF4
+ * values are looked up as in {@link DecodeKernel256}.
  */
 final class Unpack {
   private static final VectorSpecies<Float> SF = FloatVector.SPECIES_256;
   private static final VectorSpecies<Integer> SI = IntVector.SPECIES_256;
+
+  private static final VectorSpecies<Integer> SI512 = IntVector.SPECIES_512;
 
   private static final int[] CODE_BITS = DecodeKernel.codeBits();
 
   /** Shifts that bring each code of a word to the lowest, or to the highest bits. */
   private static final int[] NIBBLES_DOWN = {0, 4, 8, 12, 16, 20, 24, 28};
 
+  private static final int[] NIBBLES_TWICE = {
+    0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28
+  };
   private static final int[] NIBBLES_UP = {28, 24, 20, 16, 12, 8, 4, 0};
   private static final int[] BYTES_UP = {24, 16, 8, 0, 24, 16, 8, 0};
 
@@ -92,6 +97,10 @@ final class Unpack {
    * @param words where its first eight codes are
    */
   static void nf4Rows(int[] w, int scale, int words, int rows, float[] values, int to) {
+    if (VectorMath.L == 16) {
+      nf4Rows512(w, scale, words, rows, values, to);
+      return;
+    }
     FloatVector low = IntVector.fromArray(SI, CODE_BITS, 0).reinterpretAsFloats();
     FloatVector high = IntVector.fromArray(SI, CODE_BITS, 8).reinterpretAsFloats();
     IntVector down = IntVector.fromArray(SI, NIBBLES_DOWN, 0);
@@ -109,6 +118,25 @@ final class Unpack {
                 word.lanewise(VectorOperators.LSHL, up).compare(VectorOperators.LT, 0))
             .reinterpretAsFloats()
             .intoArray(values, to + 32 * j + 8 * c);
+      }
+    }
+  }
+
+  /** Two words a vector, and all 16 values in one. */
+  private static void nf4Rows512(int[] w, int scale, int words, int rows, float[] values, int to) {
+    FloatVector code = IntVector.fromArray(SI512, CODE_BITS, 0).reinterpretAsFloats();
+    IntVector down = IntVector.fromArray(SI512, NIBBLES_TWICE, 0);
+    VectorMask<Integer> second = VectorMask.fromLong(SI512, 0xff00);
+    for (int j = 0; j < rows; j++) {
+      IntVector scaled = code.mul(Float.intBitsToFloat(w[scale + j])).reinterpretAsInts();
+      for (int c = 0; c < 2; c++) {
+        int from = words + j + 64 * c;
+        IntVector.broadcast(SI512, w[from])
+            .blend(w[from + 32], second)
+            .lanewise(VectorOperators.LSHR, down)
+            .selectFrom(scaled)
+            .reinterpretAsFloats()
+            .intoArray(values, to + 32 * j + 16 * c);
       }
     }
   }

@@ -109,13 +109,20 @@ final class WarmUp {
 
   private List<Kernel> prompt() {
     List<Kernel> kernels = new ArrayList<>();
-    float[] a = new float[8 * K];
+    float[] a = new float[Tile.TALLEST * K];
     float[] b = new float[K * Tile.WIDTH];
-    float[] c = new float[8 * Tile.WIDTH];
+    float[] c = new float[Tile.TALLEST * Tile.WIDTH];
+    float[] rows = new float[13 * Tile.WIDTH]; // tiles of all heights of PanelTile
+    float[] sums = new float[13 * Tile.WIDTH];
     float[] scales = new float[Tile.WIDTH];
-    for (int height : new int[] {8, 4, 2, 1}) {
+    for (int height : new int[] {Tile.TALLEST, 8, 4, 2, 1}) {
       kernels.add(new Kernel(3, () -> Tile.multiplyScaled(height, K, a, 0, b, 0, scales, 0, c, 0)));
       kernels.add(new Kernel(3, () -> Tile.multiply(height, K, a, 0, b, 0, c, 0)));
+    }
+    kernels.add(new Kernel(3, () -> PanelTile.multiply(13, K, rows, 0, 0, b, 0, sums, 0)));
+    if (Tile.TALLEST == 12) {
+      float[] tile = new float[12 * 16];
+      kernels.add(new Kernel(3, () -> PackTile512.pack(tile, 0, 16, 16, tile.clone(), 0)));
     }
     int[] block = new int[Int8Matrix.BLOCK_INTS];
     float[] values = new float[Nf4.BLOCK * Tile.WIDTH];
@@ -132,7 +139,7 @@ final class WarmUp {
 
   /** Norms, rotation, attention and activation over a few rows. */
   private List<Kernel> rows() {
-    int head = 16;
+    int head = 2 * VectorMath.L;
     int tokens = 2;
     Tensor x = backend.floats(tokens, 4 * head);
     Tensor weight = backend.floats(1, 4 * head);
