@@ -10,11 +10,7 @@
 #define PLD (TILE + 8)
 #define LOG2E 1.4426950408889634f
 
-__device__ __forceinline__ void matrices(u32 (&r)[4], const bf16 *p) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(sharedAddress(p)) : "memory");
-}
+__device__ __forceinline__ void matrices(u32 (&r)[4], const bf16 *p) { loadMatrices(r, sharedAddress(p)); }
 
 __device__ __forceinline__ void transposed(u32 (&r)[4], const bf16 *p) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"

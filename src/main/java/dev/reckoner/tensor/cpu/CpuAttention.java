@@ -140,10 +140,7 @@ final class CpuAttention {
     int n = hi - lo;
     int panels = (headDim + W - 1) / W;
     float[] packed = pool.take((long) panels * n * W);
-    int off = t.row(start + lo) + column;
-    for (int p = 0; p < panels; p++) {
-      Packing.packPanel(t.data, off, t.stride, 1, n, p * W, headDim, packed, p * n * W);
-    }
+    Packing.packRows(t.data, t.row(start + lo) + column, t.stride, n, headDim, packed);
     return new PanelArray(packed, 0, n * W);
   }
 
@@ -358,7 +355,7 @@ final class CpuAttention {
       r.compute(w.start, w.from, w.rows(), lo, hi, h, keys, vT);
       java.util.Arrays.fill(acc, 0, s.dimPanels() * w.rows() * W, 0f);
       AttentionBlock.productOfPanels(r.ds, w.rows(), hi - lo, keyRows, d, acc, 0);
-      writeOut(acc, w.rows(), w.rows(), d, dq, w.start + w.from, h * d);
+      writeOut(acc, 0, w.rows(), w.rows(), d, dq, w.start + w.from, h * d);
     }
     pool.give(acc);
     pool.give(keys.data());
@@ -406,8 +403,8 @@ final class CpuAttention {
         }
       }
     }
-    writeOut(accK, padded, n, d, dk, w.start + lo, w.kvHead * d);
-    writeOut(accV, padded, n, d, dv, w.start + lo, w.kvHead * d);
+    writeOut(accK, 0, padded, n, d, dk, w.start + lo, w.kvHead * d);
+    writeOut(accV, 0, padded, n, d, dv, w.start + lo, w.kvHead * d);
     pool.give(accK);
     pool.give(accV);
     pool.give(keys.data());
@@ -427,12 +424,7 @@ final class CpuAttention {
     }
   }
 
-  /** {@code acc} of panels of {@code height} rows, of which the first {@code rows} are written. */
-  private static void writeOut(
-      float[] acc, int height, int rows, int headDim, CpuTensor to, int row, int column) {
-    writeOut(acc, 0, height, rows, headDim, to, row, column);
-  }
-
+  /** Panels of {@code height} rows that begin at {@code at}, the first {@code rows} of each. */
   private static void writeOut(
       float[] acc, int at, int height, int rows, int headDim, CpuTensor to, int row, int column) {
     for (int i = 0; i < rows; i++) {

@@ -175,7 +175,7 @@ final class Gemm {
       int to = c.row(row) + column;
       int width = Math.min(W, c.columns - column);
       if (addend == null) {
-        store(acc, at, h, width, alpha, beta, c.data, to, c.stride);
+        store(acc, at, h, width, alpha, beta, null, 0, c.data, to, c.stride);
         return;
       }
       Packed u = addend.u;
@@ -189,36 +189,11 @@ final class Gemm {
     }
   }
 
-  /** {@code out = alpha * acc + beta * out} of {@code [rows][32]} sums. */
-  private static void store(
-      float[] acc,
-      int at,
-      int rows,
-      int width,
-      float alpha,
-      float beta,
-      float[] out,
-      int to,
-      int stride) {
-    for (int i = 0; i < rows; i++) {
-      int from = at + i * W;
-      int o = to + i * stride;
-      int j = 0;
-      for (; j + L <= width; j += L) {
-        FloatVector v = FloatVector.fromArray(S, acc, from + j).mul(alpha);
-        if (beta != 0) {
-          v = v.add(FloatVector.fromArray(S, out, o + j).mul(beta));
-        }
-        v.intoArray(out, o + j);
-      }
-      for (; j < width; j++) {
-        float v = alpha * acc[from + j];
-        out[o + j] = beta == 0 ? v : v + beta * out[o + j];
-      }
-    }
-  }
-
-  /** The same and {@code + scale * more}. */
+  /**
+   * {@code out = alpha * acc + beta * out + scale * more} of {@code [rows][32]} sums.
+   *
+   * @param more null where nothing more is added
+   */
   private static void store(
       float[] acc,
       int at,
@@ -240,12 +215,15 @@ final class Gemm {
         if (beta != 0) {
           v = v.add(FloatVector.fromArray(S, out, o + j).mul(beta));
         }
-        FloatVector.fromArray(S, more, i * W + j).mul(scale).add(v).intoArray(out, o + j);
+        if (more != null) {
+          v = v.add(FloatVector.fromArray(S, more, i * W + j).mul(scale));
+        }
+        v.intoArray(out, o + j);
       }
       for (; j < width; j++) {
         float v = alpha * acc[from + j];
         v = beta == 0 ? v : v + beta * out[o + j];
-        out[o + j] = scale * more[i * W + j] + v;
+        out[o + j] = more == null ? v : v + scale * more[i * W + j];
       }
     }
   }
@@ -680,36 +658,7 @@ final class Gemm {
       int row,
       int column) {
     int width = Math.min(W, c.columns - column);
-    float[] out = c.data;
-    for (int i = 0; i < rows; i++) {
-      int at = c.row(row + i) + column;
-      int from = (accRow + i) * W;
-      int j = 0;
-      if (beta == 0 && alpha == 1) {
-        for (; j + L <= width; j += L) {
-          FloatVector.fromArray(S, acc, from + j).intoArray(out, at + j);
-        }
-        for (; j < width; j++) {
-          out[at + j] = acc[from + j];
-        }
-      } else if (beta == 0) {
-        for (; j + L <= width; j += L) {
-          FloatVector.fromArray(S, acc, from + j).mul(alpha).intoArray(out, at + j);
-        }
-        for (; j < width; j++) {
-          out[at + j] = alpha * acc[from + j];
-        }
-      } else {
-        for (; j + L <= width; j += L) {
-          FloatVector.fromArray(S, acc, from + j)
-              .mul(alpha)
-              .add(FloatVector.fromArray(S, out, at + j).mul(beta))
-              .intoArray(out, at + j);
-        }
-        for (; j < width; j++) {
-          out[at + j] = alpha * acc[from + j] + beta * out[at + j];
-        }
-      }
-    }
+    int to = c.row(row) + column;
+    store(acc, accRow * W, rows, width, alpha, beta, null, 0, c.data, to, c.stride);
   }
 }

@@ -49,36 +49,19 @@ final class Norms {
           if (rstd != null) {
             rstd.data[rstd.row(t)] = r;
           }
-          if (residual == null) {
-            scale(x.data, from, r, w.data, w.offset, n, out.data, to);
-          } else {
-            int base = residual.row(t);
-            scaleAdd(x.data, from, r, w.data, w.offset, n, residual.data, base, out.data, to);
-          }
+          float[] added = residual == null ? null : residual.data;
+          int base = residual == null ? 0 : residual.row(t);
+          scale(x.data, from, r, w.data, w.offset, n, added, base, out.data, to);
         });
   }
 
-  // The loops are written in vectors: Java's compiler does not know that the arrays are not one
-  // and the same, and leaves such loops scalar.
-
-  /** {@code out = x * r * (1 + w)}. */
+  /**
+   * {@code out = residual + x * r * (1 + w)}. In vectors: Java's compiler does not know that the
+   * arrays are not one and the same, and leaves such a loop scalar.
+   *
+   * @param residual null where nothing is added
+   */
   private static void scale(
-      float[] x, int from, float r, float[] w, int wo, int n, float[] out, int to) {
-    int l = VectorMath.L;
-    int c = 0;
-    for (; c + l <= n; c += l) {
-      FloatVector.fromArray(VectorMath.S, x, from + c)
-          .mul(r)
-          .mul(FloatVector.fromArray(VectorMath.S, w, wo + c).add(1f))
-          .intoArray(out, to + c);
-    }
-    for (; c < n; c++) {
-      out[to + c] = x[from + c] * r * (1 + w[wo + c]);
-    }
-  }
-
-  /** {@code out = residual + x * r * (1 + w)}. */
-  private static void scaleAdd(
       float[] x,
       int from,
       float r,
@@ -92,14 +75,18 @@ final class Norms {
     int l = VectorMath.L;
     int c = 0;
     for (; c + l <= n; c += l) {
-      FloatVector.fromArray(VectorMath.S, x, from + c)
-          .mul(r)
-          .mul(FloatVector.fromArray(VectorMath.S, w, wo + c).add(1f))
-          .add(FloatVector.fromArray(VectorMath.S, residual, base + c))
-          .intoArray(out, to + c);
+      FloatVector v =
+          FloatVector.fromArray(VectorMath.S, x, from + c)
+              .mul(r)
+              .mul(FloatVector.fromArray(VectorMath.S, w, wo + c).add(1f));
+      if (residual != null) {
+        v = v.add(FloatVector.fromArray(VectorMath.S, residual, base + c));
+      }
+      v.intoArray(out, to + c);
     }
     for (; c < n; c++) {
-      out[to + c] = residual[base + c] + x[from + c] * r * (1 + w[wo + c]);
+      float v = x[from + c] * r * (1 + w[wo + c]);
+      out[to + c] = residual == null ? v : residual[base + c] + v;
     }
   }
 

@@ -22,17 +22,9 @@ final class Packing {
    * k}.
    */
   static void packA(float[] a, int off, int rs, int cs, int m, int k, float[] to, int toOff) {
-    packA(a, off, rs, cs, m, k, to, toOff, 0, k);
-  }
-
-  /**
-   * The same of k columns that are columns {@code [first, first + k)} of {@code all} in the tiles.
-   */
-  static void packA(
-      float[] a, int off, int rs, int cs, int m, int k, float[] to, int toOff, int first, int all) {
     for (int i = 0; i < m; ) {
       int h = Tile.height(m - i);
-      packTile(a, off + i * rs, rs, cs, h, k, to, toOff + i * all + first * h);
+      packTile(a, off + i * rs, rs, cs, h, k, to, toOff + i * k);
       i += h;
     }
   }
@@ -96,24 +88,11 @@ final class Packing {
 
   /**
    * Packs A {@code [m, k]}, whose row i begins at {@code off + i * stride}, as panels {@code
-   * [m][32]}, one after the other; the last may be filled in part.
+   * [m][32]}, one after the other; columns from k on are zero.
    */
   static void packRows(float[] a, int off, int stride, int m, int k, float[] to) {
-    int whole = k / W * W;
-    for (int p = 0; p < whole; p += W) {
-      int to0 = p * m;
-      for (int i = 0; i < m; i++) {
-        int from = off + i * stride + p;
-        int at = to0 + i * W;
-        for (int j = 0; j < W; j += L) {
-          FloatVector.fromArray(S, a, from + j).intoArray(to, at + j);
-        }
-      }
-    }
-    for (int i = 0; i < m; i++) {
-      for (int p = whole; p < k; p++) {
-        to[whole * m + i * W + p - whole] = a[off + i * stride + p];
-      }
+    for (int p = 0; p < k; p += W) {
+      packPanel(a, off, stride, 1, m, p, k, to, p * m);
     }
   }
 

@@ -9,8 +9,8 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * Quantised weights written to memory as floats, for products of many rows, by 256-bit vectors: a
  * block's codes with lane = output for {@code y = x W^T}, and its values with lane = input for
- * {@code dx = dy W}, NF4's by 512-bit vectors where there are. Written flat, as {@link Tile}. NF4
- * values are looked up as in {@link DecodeKernel256}.
+ * {@code dx = dy W}, the latter by 512-bit vectors where there are. Written flat, as {@link Tile}.
+ * NF4 values are looked up as in {@link DecodeKernel256}.
  */
 final class Unpack {
   private static final VectorSpecies<Float> SF = FloatVector.SPECIES_256;
@@ -27,7 +27,7 @@ final class Unpack {
     0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28
   };
   private static final int[] NIBBLES_UP = {28, 24, 20, 16, 12, 8, 4, 0};
-  private static final int[] BYTES_UP = {24, 16, 8, 0, 24, 16, 8, 0};
+  private static final int[] BYTES_UP = {24, 16, 8, 0, 24, 16, 8, 0, 24, 16, 8, 0, 24, 16, 8, 0};
 
   private Unpack() {}
 
@@ -143,6 +143,10 @@ final class Unpack {
 
   /** The same of an 8-bit block, whose codes come four in a word. */
   static void int8Rows(int[] w, int scale, int words, int rows, float[] values, int to) {
+    if (VectorMath.L == 16) {
+      int8Rows512(w, scale, words, rows, values, to);
+      return;
+    }
     IntVector up = IntVector.fromArray(SI, BYTES_UP, 0);
     VectorMask<Integer> second = VectorMask.fromLong(SI, 0xf0);
     for (int j = 0; j < rows; j++) {
@@ -157,6 +161,30 @@ final class Unpack {
                     .convert(VectorOperators.I2F, 0))
             .mul(factor)
             .intoArray(values, to + 32 * j + 8 * c);
+      }
+    }
+  }
+
+  /** Four words a vector. */
+  private static void int8Rows512(int[] w, int scale, int words, int rows, float[] values, int to) {
+    IntVector up = IntVector.fromArray(SI512, BYTES_UP, 0);
+    VectorMask<Integer> second = VectorMask.fromLong(SI512, 0xf0);
+    VectorMask<Integer> third = VectorMask.fromLong(SI512, 0xf00);
+    VectorMask<Integer> fourth = VectorMask.fromLong(SI512, 0xf000);
+    for (int j = 0; j < rows; j++) {
+      float factor = Float.intBitsToFloat(w[scale + j]);
+      for (int c = 0; c < 2; c++) {
+        int from = words + j + 128 * c;
+        ((FloatVector)
+                IntVector.broadcast(SI512, w[from])
+                    .blend(w[from + 32], second)
+                    .blend(w[from + 64], third)
+                    .blend(w[from + 96], fourth)
+                    .lanewise(VectorOperators.LSHL, up)
+                    .lanewise(VectorOperators.ASHR, 24)
+                    .convert(VectorOperators.I2F, 0))
+            .mul(factor)
+            .intoArray(values, to + 32 * j + 16 * c);
       }
     }
   }

@@ -122,7 +122,8 @@ final class WarmUp {
     kernels.add(new Kernel(3, () -> PanelTile.multiply(13, K, rows, 0, 0, b, 0, sums, 0)));
     if (Tile.TALLEST == 12) {
       float[] tile = new float[12 * 16];
-      kernels.add(new Kernel(3, () -> PackTile512.pack(tile, 0, 16, 16, tile.clone(), 0)));
+      float[] packed = new float[12 * 16];
+      kernels.add(new Kernel(3, () -> PackTile512.pack(tile, 0, 16, 16, packed, 0)));
     }
     int[] block = new int[Int8Matrix.BLOCK_INTS];
     float[] values = new float[Nf4.BLOCK * Tile.WIDTH];
