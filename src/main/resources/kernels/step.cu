@@ -54,7 +54,7 @@ extern "C" __global__ __launch_bounds__(THREADS + COPIERS * 32) void step_norm(
   __shared__ __align__(16) bf16 normed[COLUMNS];
   __shared__ __align__(8) u64 barriers[2];
   u64 *ofBytesA = barriers, *ofBytesB = barriers + 1;
-  extern __shared__ __align__(16) bf16 memory[];
+  extern __shared__ __align__(128) bf16 memory[];
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
   RowAdapter own = {nullptr, nullptr, 0, 0.f}, to = own;
   if (adapters) own = adapters[row];
