@@ -190,7 +190,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     const int *groupOf, int groupCount, int mostRank, const float *u, int us,
     const LowRankGroup *next, const int *nextGroupOf, int nextCount, float *nextU, int nus,
     int uAt, int early, const int *chosen) {
-  // As the ranges in memory that are copied here: half a step aside each of their sectors is cut in two.
+  // Aligned as the ranges are that are copied here: 16 bytes aside, each of their sectors is cut in two.
   extern __shared__ __align__(128) u32 memory[];
   if (OUTPUTS) outs = OUTPUTS;
   // x, and when it has been used the sums of the slices

@@ -458,8 +458,7 @@ final class Gemm {
     }
     int m = x.rows;
     int k = w.columns();
-    float[] packed = pool.take((long) m * k);
-    packLeft(Left.of(x), k, packed);
+    Packed packed = pack(Left.of(x), k);
     Panels dense = w instanceof BlockMatrix ? null : w.forward();
     workers.run(
         panels.length,
@@ -469,11 +468,11 @@ final class Gemm {
           java.util.Arrays.fill(acc, 0, m * W, 0f);
           if (w instanceof BlockMatrix b) {
             Blocks codes = new Blocks(pool);
-            addBlocks(packed, m, 0, m, b, p, 1, codes, acc, null);
+            addBlocks(packed.data, m, 0, m, b, p, 1, codes, acc, null);
             codes.done(pool);
           } else {
             float[] scratch = pool.take((long) KC * W);
-            addPanel(packed, m, 0, m, dense, p, scratch, acc);
+            addPanel(packed.data, m, 0, m, dense, p, scratch, acc);
             pool.give(scratch);
           }
           for (int at = starts[p]; at < starts[p + 1]; at++) {
@@ -484,7 +483,7 @@ final class Gemm {
           }
           pool.give(acc);
         });
-    pool.give(packed);
+    release(packed);
   }
 
   /** Whether this machine has kernels for {@link #decode}. */

@@ -61,7 +61,7 @@ final class Norms {
    *
    * @param residual null where nothing is added
    */
-  private static void scale(
+  static void scale(
       float[] x,
       int from,
       float r,

@@ -44,67 +44,44 @@ final class QkNormRope {
             if (rstd != null) {
               rstd.data[rstd.row(t) + h] = r;
             }
-            rotate(qkv.data, from, w.data, w.offset, r, rope.data, angles, d / 2, out.data, to);
+            Norms.scale(qkv.data, from, r, w.data, w.offset, d, null, 0, out.data, to);
+            rotate(out.data, to, rope.data, angles, 1, d / 2, out.data, to);
           }
         });
   }
 
+  /**
+   * A head turned by its position's angles.
+   *
+   * @param direction 1, or -1 for the way back
+   * @param out may be x
+   */
   private static void rotate(
       float[] x,
       int from,
-      float[] w,
-      int wo,
-      float r,
       float[] rope,
       int angles,
+      float direction,
       int half,
       float[] out,
       int to) {
     int l = VectorMath.L;
     int i = 0;
     for (; i + l <= half; i += l) {
-      FloatVector a =
-          FloatVector.fromArray(VectorMath.S, x, from + i)
-              .mul(r)
-              .mul(FloatVector.fromArray(VectorMath.S, w, wo + i).add(1f));
-      FloatVector b =
-          FloatVector.fromArray(VectorMath.S, x, from + half + i)
-              .mul(r)
-              .mul(FloatVector.fromArray(VectorMath.S, w, wo + half + i).add(1f));
-      FloatVector cos = FloatVector.fromArray(VectorMath.S, rope, angles + i);
-      FloatVector sin = FloatVector.fromArray(VectorMath.S, rope, angles + half + i);
-      a.mul(cos).sub(b.mul(sin)).intoArray(out, to + i);
-      b.mul(cos).add(a.mul(sin)).intoArray(out, to + half + i);
-    }
-    for (; i < half; i++) {
-      float a = x[from + i] * r * (1 + w[wo + i]);
-      float b = x[from + half + i] * r * (1 + w[wo + half + i]);
-      float cos = rope[angles + i];
-      float sin = rope[angles + half + i];
-      out[to + i] = a * cos - b * sin;
-      out[to + half + i] = b * cos + a * sin;
-    }
-  }
-
-  private static void rotateBack(
-      float[] x, int from, float[] rope, int angles, int half, float[] out) {
-    int l = VectorMath.L;
-    int i = 0;
-    for (; i + l <= half; i += l) {
       FloatVector a = FloatVector.fromArray(VectorMath.S, x, from + i);
       FloatVector b = FloatVector.fromArray(VectorMath.S, x, from + half + i);
       FloatVector cos = FloatVector.fromArray(VectorMath.S, rope, angles + i);
-      FloatVector sin = FloatVector.fromArray(VectorMath.S, rope, angles + half + i);
-      a.mul(cos).add(b.mul(sin)).intoArray(out, i);
-      b.mul(cos).sub(a.mul(sin)).intoArray(out, half + i);
+      FloatVector sin = FloatVector.fromArray(VectorMath.S, rope, angles + half + i).mul(direction);
+      a.mul(cos).sub(b.mul(sin)).intoArray(out, to + i);
+      b.mul(cos).add(a.mul(sin)).intoArray(out, to + half + i);
     }
     for (; i < half; i++) {
       float a = x[from + i];
       float b = x[from + half + i];
       float cos = rope[angles + i];
-      float sin = rope[angles + half + i];
-      out[i] = a * cos + b * sin;
-      out[half + i] = b * cos - a * sin;
+      float sin = rope[angles + half + i] * direction;
+      out[to + i] = a * cos - b * sin;
+      out[to + half + i] = b * cos + a * sin;
     }
   }
 
@@ -142,7 +119,7 @@ final class QkNormRope {
               CpuTensor w = query ? qWeight : kWeight;
               CpuTensor dOut = query ? dq : dk;
               int from = dOut.row(t) + (query ? h : h - heads) * d;
-              rotateBack(dOut.data, from, rope.data, angles, half, normed);
+              rotate(dOut.data, from, rope.data, angles, -1, half, normed, 0);
               float r = rstd.data[rstd.row(t) + h];
               int x = qkv.row(t) + h * d;
               Norms.rowGradient(
