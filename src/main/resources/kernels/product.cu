@@ -546,6 +546,8 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #pragma unroll 1
   for (int m = slice; m < MT && m * 16 < rows; m += SLICES) {
     int low = m * 16 + g, high = low + 8, ofLow = groups[low], ofHigh = groups[high], end = ends[m];
+    // Without adapters of its own the layer has no u either; the next one may have some.
+    if (begins[m] == end) continue;
     float c[TILES][4] = {};
 #pragma unroll 1
     for (int r = q * 4; r < RANK; r += 16) {

@@ -11,6 +11,7 @@ import dev.reckoner.gemma.PackedBatch;
 import dev.reckoner.gemma.Parameters;
 import dev.reckoner.gemma.Segment;
 import dev.reckoner.gemma.Segment.Wanted;
+import dev.reckoner.gemma.Target;
 import dev.reckoner.gemma.TrainingPass;
 import dev.reckoner.tensor.AdamW;
 import dev.reckoner.tensor.Backend;
@@ -21,13 +22,24 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
 /** The model on both backends: losses, gradients after some steps, logits with a cache. */
 final class ModelChecks {
   private static final double TOLERANCE = 4e-2;
+
+  /** Of the layers that an adapter can have. */
+  private static final List<Set<Target>> SOME =
+      List.of(
+          EnumSet.of(Target.DOWN_PROJ),
+          EnumSet.of(Target.GATE_PROJ),
+          EnumSet.of(Target.GATE_PROJ, Target.UP_PROJ),
+          EnumSet.of(Target.O_PROJ, Target.DOWN_PROJ),
+          EnumSet.of(Target.Q_PROJ, Target.V_PROJ));
 
   private ModelChecks() {}
 
@@ -117,6 +129,17 @@ final class ModelChecks {
               n + " sequences in runs of 5",
               TOLERANCE,
               o -> together(o.b, config(128, 320, 1088), n, 5)));
+    }
+    // Where a layer has adapters and the next has none, or the other way round.
+    for (Set<Target> targets : SOME) {
+      for (int n : new int[] {6, 50}) {
+        checks.add(
+            new Check(
+                "model decoding",
+                n + " sequences with adapters on " + targets,
+                TOLERANCE,
+                o -> together(o.b, config(128, 320, 1088), n, 4, targets)));
+      }
     }
     return checks;
   }
@@ -419,11 +442,16 @@ final class ModelChecks {
    * the bits it gives among them.
    */
   private static float[][] together(Backend b, GemmaConfig config, int n, int run) {
+    return together(b, config, n, run, EnumSet.allOf(Target.class));
+  }
+
+  private static float[][] together(
+      Backend b, GemmaConfig config, int n, int run, Set<Target> targets) {
     SplittableRandom random = new SplittableRandom(22 + n);
     try (Gemma3 model = Gemma3.random(config, b, Precision.NF4, 5);
-        LoraAdapter first = adapter(b, model, 31, run == 1 ? 8 : 16);
-        LoraAdapter second = adapter(b, model, 32, run == 1 ? 8 : 16);
-        LoraAdapter third = adapter(b, model, 33, n == 27 ? 6 : 16)) {
+        LoraAdapter first = adapter(b, model, 31, run == 1 ? 8 : 16, targets);
+        LoraAdapter second = adapter(b, model, 32, run == 1 ? 8 : 16, targets);
+        LoraAdapter third = adapter(b, model, 33, n == 27 ? 6 : 16, targets)) {
       LoraAdapter[] adapters = {first, null, second, third};
       List<KvCache> caches = new ArrayList<>();
       List<float[]> results = new ArrayList<>();
@@ -454,11 +482,13 @@ final class ModelChecks {
   }
 
   private static LoraAdapter adapter(Backend b, Gemma3 model, long seed) {
-    return adapter(b, model, seed, 8);
+    return adapter(b, model, seed, 8, EnumSet.allOf(Target.class));
   }
 
-  private static LoraAdapter adapter(Backend b, Gemma3 model, long seed, int rank) {
-    LoraAdapter adapter = LoraAdapter.create(model, "d" + seed, LoraSpec.allLinear(rank, 16), seed);
+  private static LoraAdapter adapter(
+      Backend b, Gemma3 model, long seed, int rank, Set<Target> targets) {
+    LoraSpec spec = new LoraSpec(rank, 16, false, 0, targets);
+    LoraAdapter adapter = LoraAdapter.create(model, "d" + seed, spec, seed);
     int size = adapter.parameters().size();
     b.upload(Ops.normal(new SplittableRandom(seed), size, 0.05), adapter.parameters().values());
     adapter.refresh();

@@ -6,6 +6,7 @@ import dev.reckoner.gemma.KvCache;
 import dev.reckoner.gemma.LoraAdapter;
 import dev.reckoner.gemma.LoraSpec;
 import dev.reckoner.gemma.Segment;
+import dev.reckoner.gemma.Target;
 import dev.reckoner.tensor.Matrix;
 import dev.reckoner.tensor.Nf4;
 import dev.reckoner.tensor.Precision;
@@ -14,6 +15,7 @@ import dev.reckoner.tensor.WeightSource;
 import dev.reckoner.tensor.cuda.CudaBackend;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
@@ -26,7 +28,7 @@ final class ServeBench {
 
   /**
    * @param runs {@code prefill}, {@code operations}, or a batch size such as {@code 64}, with so
-   *     many adapters: {@code 64a16}
+   *     many adapters: {@code 64a16}, on some layers only: {@code 64a16:qkvo} (also g, u, d)
    */
   static void run(CudaBackend device, GemmaConfig c, List<String> runs, int steps) {
     if (runs.contains("operations")) {
@@ -39,8 +41,10 @@ final class ServeBench {
         if (run.equals("prefill")) {
           prefill(device, model, Math.min(steps, 12));
         } else {
-          int[] n = Arrays.stream(run.split("a")).mapToInt(Integer::parseInt).toArray();
-          decode(device, model, n[0], n.length == 1 ? 0 : n[1], steps);
+          String[] parts = run.split(":");
+          int[] n = Arrays.stream(parts[0].split("a")).mapToInt(Integer::parseInt).toArray();
+          String letters = parts.length == 1 ? "qkvogud" : parts[1];
+          decode(device, model, n[0], n.length == 1 ? 0 : n[1], letters, steps);
         }
       }
     }
@@ -158,11 +162,18 @@ final class ServeBench {
   }
 
   /** One token each for sequences that hold 256, with so many adapters in turn. */
-  private static void decode(CudaBackend device, Gemma3 model, int batch, int adapters, int steps) {
+  private static void decode(
+      CudaBackend device, Gemma3 model, int batch, int adapters, String letters, int steps) {
     List<KvCache> caches = new ArrayList<>();
     List<LoraAdapter> loras = new ArrayList<>();
+    EnumSet<Target> targets = EnumSet.noneOf(Target.class);
+    for (Target target : Target.values()) {
+      if (letters.indexOf(Character.toLowerCase(target.name().charAt(0))) >= 0) {
+        targets.add(target);
+      }
+    }
     for (int i = 0; i < adapters; i++) {
-      loras.add(LoraAdapter.create(model, "a" + i, LoraSpec.allLinear(16, 16), i));
+      loras.add(LoraAdapter.create(model, "a" + i, new LoraSpec(16, 16, false, 0, targets), i));
     }
     for (int i = 0; i < batch; i++) {
       KvCache cache = model.newCache(CONTEXT + steps + 4);
@@ -187,9 +198,10 @@ final class ServeBench {
     double s = median(seconds);
     System.out.printf(
         Locale.ROOT,
-        "decode batch %d, %d adapters: %.3f ms, %,.0f tok/s%n",
+        "decode batch %d, %d adapters%s: %.3f ms, %,.0f tok/s%n",
         batch,
         adapters,
+        targets.size() == Target.values().length ? "" : " on " + letters,
         s * 1e3,
         batch / s);
     caches.forEach(KvCache::close);
