@@ -28,16 +28,20 @@ class LinearRowsTest {
   }
 
   private static Matrix matrix(Backend backend, Precision precision) {
-    WeightSource source = WeightSource.of(values(OUT * IN, 1), OUT, IN);
+    return matrix(backend, precision, OUT);
+  }
+
+  private static Matrix matrix(Backend backend, Precision precision, int outputs) {
+    WeightSource source = WeightSource.of(values(outputs * IN, 1), outputs, IN);
     return precision == Precision.NF4
         ? backend.nf4(List.of(Nf4.quantise(source)))
         : backend.dense(List.of(source), precision);
   }
 
   private static float[] linear(Backend backend, Matrix w, float[] x, int rows) {
-    float[] out = values(rows * OUT, 3);
+    float[] out = values(rows * w.rows(), 3);
     try (Tensor in = backend.floats(rows, IN);
-        Tensor y = backend.floats(rows, OUT)) {
+        Tensor y = backend.floats(rows, w.rows())) {
       backend.upload(x, in);
       backend.upload(out, y);
       backend.linear(w, in, 0.5f, 2, y);
@@ -60,6 +64,29 @@ class LinearRowsTest {
         assertThat(linear(backend, w, x, rows))
             .as("%d rows", rows)
             .containsExactly(java.util.Arrays.copyOf(all, rows * OUT));
+      }
+    }
+  }
+
+  /** One row and few are shared out by panels, several at a time. */
+  @ParameterizedTest
+  @EnumSource(Precision.class)
+  void aRowIsTheSameBitsForAnyNumberOfPanels(Precision precision) {
+    float[] x = values(20 * IN, 5);
+    for (int threads = 1; threads <= 3; threads++) {
+      try (Backend backend = CpuBackend.open(threads)) {
+        for (int panels : new int[] {1, 2, 3, 5, 7, 8, 9, 16, 37, 77, 100}) {
+          for (int outputs : new int[] {32 * panels, 32 * panels - 11}) {
+            try (Matrix w = matrix(backend, precision, outputs)) {
+              float[] all = linear(backend, w, x, 20);
+              for (int rows : new int[] {1, 2, 4, 8}) {
+                assertThat(linear(backend, w, x, rows))
+                    .as("%d outputs, %d rows, %d threads", outputs, rows, threads)
+                    .containsExactly(java.util.Arrays.copyOf(all, rows * outputs));
+              }
+            }
+          }
+        }
       }
     }
   }

@@ -33,18 +33,12 @@ final class DecodeKernel {
     return bits;
   }
 
-  /** {@code out[to .. to + 128) += W x} for four NF4 panels of {@code blocks} times 64 inputs. */
+  /**
+   * {@code out[to .. to + 128) += W x} for four NF4 panels of {@code blocks} times 64 inputs, each
+   * {@code next} elements behind the one before.
+   */
   static void nf4Panels4(
-      int[] w,
-      int at0,
-      int at1,
-      int at2,
-      int at3,
-      int blocks,
-      float[] x,
-      int xo,
-      float[] out,
-      int to) {
+      int[] w, int at, int next, int blocks, float[] x, int xo, float[] out, int to) {
     IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
     for (int b = 0; b < blocks; b++) {
       FloatVector a0 = FloatVector.zero(SF);
@@ -55,10 +49,10 @@ final class DecodeKernel {
       FloatVector a5 = FloatVector.zero(SF);
       FloatVector a6 = FloatVector.zero(SF);
       FloatVector a7 = FloatVector.zero(SF);
-      int p0 = at0 + b * Nf4Matrix.BLOCK_INTS + 32;
-      int p1 = at1 + b * Nf4Matrix.BLOCK_INTS + 32;
-      int p2 = at2 + b * Nf4Matrix.BLOCK_INTS + 32;
-      int p3 = at3 + b * Nf4Matrix.BLOCK_INTS + 32;
+      int p0 = at + b * Nf4Matrix.BLOCK_INTS + 32;
+      int p1 = p0 + next;
+      int p2 = p1 + next;
+      int p3 = p2 + next;
       int xi = xo + b * 64;
       for (int c = 0; c < 8; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
@@ -94,10 +88,10 @@ final class DecodeKernel {
         p2 += 32;
         p3 += 32;
       }
-      int s0 = at0 + b * Nf4Matrix.BLOCK_INTS;
-      int s1 = at1 + b * Nf4Matrix.BLOCK_INTS;
-      int s2 = at2 + b * Nf4Matrix.BLOCK_INTS;
-      int s3 = at3 + b * Nf4Matrix.BLOCK_INTS;
+      int s0 = at + b * Nf4Matrix.BLOCK_INTS;
+      int s1 = s0 + next;
+      int s2 = s1 + next;
+      int s3 = s2 + next;
       a0.fma(
               IntVector.fromArray(SI, w, s0).reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to))
@@ -188,16 +182,7 @@ final class DecodeKernel {
 
   /** {@code out[to .. to + 128) += W x} for four 8-bit panels. */
   static void int8Panels4(
-      int[] w,
-      int at0,
-      int at1,
-      int at2,
-      int at3,
-      int blocks,
-      float[] x,
-      int xo,
-      float[] out,
-      int to) {
+      int[] w, int at, int next, int blocks, float[] x, int xo, float[] out, int to) {
     for (int b = 0; b < blocks; b++) {
       FloatVector a0 = FloatVector.zero(SF);
       FloatVector a1 = FloatVector.zero(SF);
@@ -207,10 +192,10 @@ final class DecodeKernel {
       FloatVector a5 = FloatVector.zero(SF);
       FloatVector a6 = FloatVector.zero(SF);
       FloatVector a7 = FloatVector.zero(SF);
-      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
-      int p1 = at1 + b * Int8Matrix.BLOCK_INTS + 32;
-      int p2 = at2 + b * Int8Matrix.BLOCK_INTS + 32;
-      int p3 = at3 + b * Int8Matrix.BLOCK_INTS + 32;
+      int p0 = at + b * Int8Matrix.BLOCK_INTS + 32;
+      int p1 = p0 + next;
+      int p2 = p1 + next;
+      int p3 = p2 + next;
       int xi = xo + b * 64;
       for (int c = 0; c < 16; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
@@ -224,59 +209,59 @@ final class DecodeKernel {
         for (int n = 0; n < 4; n++) {
           FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
           a0 =
-              ((FloatVector)
-                      w0.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w0.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a0);
           w0 = w0.lanewise(VectorOperators.LSHR, 8);
           a1 =
-              ((FloatVector)
-                      w1.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w1.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a1);
           w1 = w1.lanewise(VectorOperators.LSHR, 8);
           a2 =
-              ((FloatVector)
-                      w2.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w2.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a2);
           w2 = w2.lanewise(VectorOperators.LSHR, 8);
           a3 =
-              ((FloatVector)
-                      w3.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w3.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a3);
           w3 = w3.lanewise(VectorOperators.LSHR, 8);
           a4 =
-              ((FloatVector)
-                      w4.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w4.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a4);
           w4 = w4.lanewise(VectorOperators.LSHR, 8);
           a5 =
-              ((FloatVector)
-                      w5.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w5.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a5);
           w5 = w5.lanewise(VectorOperators.LSHR, 8);
           a6 =
-              ((FloatVector)
-                      w6.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w6.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a6);
           w6 = w6.lanewise(VectorOperators.LSHR, 8);
           a7 =
-              ((FloatVector)
-                      w7.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w7.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a7);
           w7 = w7.lanewise(VectorOperators.LSHR, 8);
           xi += 1;
@@ -286,10 +271,10 @@ final class DecodeKernel {
         p2 += 32;
         p3 += 32;
       }
-      int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
-      int s1 = at1 + b * Int8Matrix.BLOCK_INTS;
-      int s2 = at2 + b * Int8Matrix.BLOCK_INTS;
-      int s3 = at3 + b * Int8Matrix.BLOCK_INTS;
+      int s0 = at + b * Int8Matrix.BLOCK_INTS;
+      int s1 = s0 + next;
+      int s2 = s1 + next;
+      int s3 = s2 + next;
       a0.fma(
               IntVector.fromArray(SI, w, s0).reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to))
@@ -344,31 +329,31 @@ final class DecodeKernel {
         for (int n = 0; n < 4; n++) {
           FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
           a0 =
-              ((FloatVector)
-                      w0.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w0.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a0);
           w0 = w0.lanewise(VectorOperators.LSHR, 8);
           a1 =
-              ((FloatVector)
-                      w1.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w1.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a1);
           w1 = w1.lanewise(VectorOperators.LSHR, 8);
           a2 =
-              ((FloatVector)
-                      w2.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w2.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a2);
           w2 = w2.lanewise(VectorOperators.LSHR, 8);
           a3 =
-              ((FloatVector)
-                      w3.lanewise(VectorOperators.LSHL, 24)
-                          .lanewise(VectorOperators.ASHR, 24)
-                          .convert(VectorOperators.I2F, 0))
+              w3.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS)
                   .fma(x0, a3);
           w3 = w3.lanewise(VectorOperators.LSHR, 8);
           xi += 1;
@@ -421,12 +406,18 @@ final class DecodeKernel {
       IntVector w0 = IntVector.fromArray(SI, w, p);
       IntVector w1 = IntVector.fromArray(SI, w, p + 16);
       for (int k = 0; k < 4; k++) {
-        IntVector b0 =
-            w0.lanewise(VectorOperators.LSHL, 24 - 8 * k).lanewise(VectorOperators.ASHR, 24);
-        IntVector b1 =
-            w1.lanewise(VectorOperators.LSHL, 24 - 8 * k).lanewise(VectorOperators.ASHR, 24);
-        ((FloatVector) b0.convert(VectorOperators.I2F, 0)).intoArray(values, to);
-        ((FloatVector) b1.convert(VectorOperators.I2F, 0)).intoArray(values, to + 16);
+        w0.and(0xff)
+            .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+            .reinterpretAsFloats()
+            .sub(Int8Matrix.BIAS)
+            .intoArray(values, to);
+        w1.and(0xff)
+            .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+            .reinterpretAsFloats()
+            .sub(Int8Matrix.BIAS)
+            .intoArray(values, to + 16);
+        w0 = w0.lanewise(VectorOperators.LSHR, 8);
+        w1 = w1.lanewise(VectorOperators.LSHR, 8);
         to += 32;
       }
     }

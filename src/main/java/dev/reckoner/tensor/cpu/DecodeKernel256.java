@@ -28,9 +28,10 @@ final class DecodeKernel256 {
 
   /**
    * {@code out[to .. to + 32 * panels) += W x} for NF4 panels of {@code blocks} times 64 inputs
-   * that lie one behind the other.
+   * whose beginnings are {@code next} elements apart.
    */
-  static void nf4(int[] w, int at, int panels, int blocks, float[] x, int xo, float[] out, int to) {
+  static void nf4(
+      int[] w, int at, int next, int panels, int blocks, float[] x, int xo, float[] out, int to) {
     IntVector low = IntVector.fromArray(SI, CODE_BITS, 0);
     IntVector high = IntVector.fromArray(SI, CODE_BITS, 8);
     for (int b = 0; b < blocks; b++) {
@@ -38,7 +39,7 @@ final class DecodeKernel256 {
         for (int h = 0; h < 32; h += 16) {
           FloatVector a0 = FloatVector.zero(SF);
           FloatVector a1 = FloatVector.zero(SF);
-          int s = at + (p * blocks + b) * Nf4Matrix.BLOCK_INTS + h;
+          int s = at + p * next + b * Nf4Matrix.BLOCK_INTS + h;
           int from = s + 32;
           int xi = xo + b * 64;
           for (int c = 0; c < 8; c++) {
@@ -82,14 +83,14 @@ final class DecodeKernel256 {
 
   /** The same for 8-bit panels. */
   static void int8(
-      int[] w, int at, int panels, int blocks, float[] x, int xo, float[] out, int to) {
+      int[] w, int at, int next, int panels, int blocks, float[] x, int xo, float[] out, int to) {
     for (int b = 0; b < blocks; b++) {
       for (int p = 0; p < panels; p++) {
         FloatVector a0 = FloatVector.zero(SF);
         FloatVector a1 = FloatVector.zero(SF);
         FloatVector a2 = FloatVector.zero(SF);
         FloatVector a3 = FloatVector.zero(SF);
-        int s = at + (p * blocks + b) * Int8Matrix.BLOCK_INTS;
+        int s = at + p * next + b * Int8Matrix.BLOCK_INTS;
         int from = s + 32;
         int xi = xo + b * 64;
         for (int c = 0; c < 16; c++) {
@@ -100,31 +101,31 @@ final class DecodeKernel256 {
           for (int n = 0; n < 4; n++) {
             FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
             a0 =
-                ((FloatVector)
-                        w0.lanewise(VectorOperators.LSHL, 24)
-                            .lanewise(VectorOperators.ASHR, 24)
-                            .convert(VectorOperators.I2F, 0))
+                w0.and(0xff)
+                    .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                    .reinterpretAsFloats()
+                    .sub(Int8Matrix.BIAS)
                     .fma(x0, a0);
             w0 = w0.lanewise(VectorOperators.LSHR, 8);
             a1 =
-                ((FloatVector)
-                        w1.lanewise(VectorOperators.LSHL, 24)
-                            .lanewise(VectorOperators.ASHR, 24)
-                            .convert(VectorOperators.I2F, 0))
+                w1.and(0xff)
+                    .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                    .reinterpretAsFloats()
+                    .sub(Int8Matrix.BIAS)
                     .fma(x0, a1);
             w1 = w1.lanewise(VectorOperators.LSHR, 8);
             a2 =
-                ((FloatVector)
-                        w2.lanewise(VectorOperators.LSHL, 24)
-                            .lanewise(VectorOperators.ASHR, 24)
-                            .convert(VectorOperators.I2F, 0))
+                w2.and(0xff)
+                    .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                    .reinterpretAsFloats()
+                    .sub(Int8Matrix.BIAS)
                     .fma(x0, a2);
             w2 = w2.lanewise(VectorOperators.LSHR, 8);
             a3 =
-                ((FloatVector)
-                        w3.lanewise(VectorOperators.LSHL, 24)
-                            .lanewise(VectorOperators.ASHR, 24)
-                            .convert(VectorOperators.I2F, 0))
+                w3.and(0xff)
+                    .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                    .reinterpretAsFloats()
+                    .sub(Int8Matrix.BIAS)
                     .fma(x0, a3);
             w3 = w3.lanewise(VectorOperators.LSHR, 8);
             xi += 1;

@@ -491,78 +491,88 @@ final class Gemm {
     return DecodeKernel.supported() || DecodeKernel256.supported();
   }
 
-  /** {@code y = alpha * W x + beta * y} for one row x. */
+  /**
+   * {@code y = alpha * W x + beta * y} for one row x. Several panels at a time, a run of them each
+   * where there are enough: memory is read ahead best where reads go on behind one another.
+   */
   void decode(CpuMatrix w, CpuTensor x, float alpha, float beta, CpuTensor y) {
     int panels = (w.rows() + W - 1) / W;
-    // four panels a task, two where that would leave a thread idle at the end
-    int fours = w instanceof Bf16Matrix ? 0 : panels / (4 * workers.size()) * workers.size();
+    int streams = w instanceof Bf16Matrix ? 2 : 4;
+    // two at a time where more would leave a thread idle at the end
+    int rounds = panels / (streams * workers.size()) * workers.size();
+    int runs = Math.min(rounds, TASKS * workers.size());
     workers.run(
-        fours + (panels - 4 * fours + 1) / 2,
+        runs + (panels - streams * rounds + 1) / 2,
         task -> {
-          float[] out = pool.take(4L * W);
-          boolean four = task < fours;
-          int p = four ? 4 * task : 4 * fours + 2 * (task - fours);
-          int q = four ? p + 3 : Math.min(p + 1, panels - 1);
-          java.util.Arrays.fill(out, 0, 4 * W, 0f);
-          switch (w) {
-            case Nf4Matrix m -> decode(m, p, q, x, out);
-            case Int8Matrix m -> decode(m, p, q, x, out);
-            case Bf16Matrix m -> decode(m, p, q, x, out);
-            case PackedMatrix _ -> throw new IllegalArgumentException("fp32 needs no unpacking");
-          }
-          for (int r = 0; r <= q - p; r++) {
-            int width = Math.min(W, w.rows() - (p + r) * W);
-            int at = y.offset + (p + r) * W;
-            for (int j = 0; j < width; j++) {
-              float v = alpha * out[r * W + j];
-              y.data[at + j] = beta == 0 ? v : v + beta * y.data[at + j];
+          float[] out = pool.take((long) streams * W);
+          if (task < runs) {
+            int first = task * rounds / runs;
+            int length = (task + 1) * rounds / runs - first;
+            for (int i = 0; i < length; i++) {
+              decode(w, streams * first + i, length, streams, x, alpha, beta, y, out);
             }
+          } else {
+            int p = streams * rounds + 2 * (task - runs);
+            decode(w, p, 1, Math.min(2, panels - p), x, alpha, beta, y, out);
           }
           pool.give(out);
         });
   }
 
-  private static void decode(Nf4Matrix m, int p, int q, CpuTensor x, float[] out) {
-    int[] w = m.data();
-    int blocks = m.blocksPerPanel();
-    if (DecodeKernel256.supported()) {
-      DecodeKernel256.nf4(w, m.base(p, 0), q - p + 1, blocks, x.data, x.offset, out, 0);
-    } else if (q == p + 3) {
-      DecodeKernel.nf4Panels4(
-          w,
-          m.base(p, 0),
-          m.base(p + 1, 0),
-          m.base(p + 2, 0),
-          m.base(q, 0),
-          blocks,
-          x.data,
-          x.offset,
-          out,
-          0);
-    } else {
-      DecodeKernel.nf4Panels2(w, m.base(p, 0), m.base(q, 0), blocks, x.data, x.offset, out, 0);
+  /** Of {@code count} panels, the first p, each {@code step} behind the one before. */
+  private static void decode(
+      CpuMatrix w,
+      int p,
+      int step,
+      int count,
+      CpuTensor x,
+      float alpha,
+      float beta,
+      CpuTensor y,
+      float[] out) {
+    java.util.Arrays.fill(out, 0, count * W, 0f);
+    switch (w) {
+      case Nf4Matrix m -> decode(m, p, step, count, x, out);
+      case Int8Matrix m -> decode(m, p, step, count, x, out);
+      case Bf16Matrix m -> decode(m, p, p + (count - 1) * step, x, out);
+      case PackedMatrix _ -> throw new IllegalArgumentException("fp32 needs no unpacking");
+    }
+    for (int r = 0; r < count; r++) {
+      int row = (p + r * step) * W;
+      int width = Math.min(W, w.rows() - row);
+      int at = y.offset + row;
+      for (int j = 0; j < width; j++) {
+        float v = alpha * out[r * W + j];
+        y.data[at + j] = beta == 0 ? v : v + beta * y.data[at + j];
+      }
     }
   }
 
-  private static void decode(Int8Matrix m, int p, int q, CpuTensor x, float[] out) {
+  private static void decode(Nf4Matrix m, int p, int step, int count, CpuTensor x, float[] out) {
     int[] w = m.data();
+    int at = m.base(p, 0);
+    int next = m.base(p + step, 0) - at;
     int blocks = m.blocksPerPanel();
     if (DecodeKernel256.supported()) {
-      DecodeKernel256.int8(w, m.base(p, 0), q - p + 1, blocks, x.data, x.offset, out, 0);
-    } else if (q == p + 3) {
-      DecodeKernel.int8Panels4(
-          w,
-          m.base(p, 0),
-          m.base(p + 1, 0),
-          m.base(p + 2, 0),
-          m.base(q, 0),
-          blocks,
-          x.data,
-          x.offset,
-          out,
-          0);
+      DecodeKernel256.nf4(w, at, next, count, blocks, x.data, x.offset, out, 0);
+    } else if (count == 4) {
+      DecodeKernel.nf4Panels4(w, at, next, blocks, x.data, x.offset, out, 0);
     } else {
-      DecodeKernel.int8Panels2(w, m.base(p, 0), m.base(q, 0), blocks, x.data, x.offset, out, 0);
+      DecodeKernel.nf4Panels2(w, at, at + (count - 1) * next, blocks, x.data, x.offset, out, 0);
+    }
+  }
+
+  private static void decode(Int8Matrix m, int p, int step, int count, CpuTensor x, float[] out) {
+    int[] w = m.data();
+    int at = m.base(p, 0);
+    int next = m.base(p + step, 0) - at;
+    int blocks = m.blocksPerPanel();
+    if (DecodeKernel256.supported()) {
+      DecodeKernel256.int8(w, at, next, count, blocks, x.data, x.offset, out, 0);
+    } else if (count == 4) {
+      DecodeKernel.int8Panels4(w, at, next, blocks, x.data, x.offset, out, 0);
+    } else {
+      DecodeKernel.int8Panels2(w, at, at + (count - 1) * next, blocks, x.data, x.offset, out, 0);
     }
   }
 
@@ -580,12 +590,15 @@ final class Gemm {
     int height = SmallBatchKernel.height(x.rows);
     float[] packed = packFew(x, height);
     int panels = (w.rows() + W - 1) / W;
+    int tasks = Math.min(panels, TASKS * workers.size());
     workers.run(
-        panels,
-        p -> {
+        tasks,
+        task -> {
           float[] acc = pool.take((long) height * W);
-          addFew(packed, height, w, p, acc);
-          writeOut(acc, 0, x.rows, alpha, beta, c, 0, p * W);
+          for (int p = task * panels / tasks; p < (task + 1) * panels / tasks; p++) {
+            addFew(packed, height, w, p, acc);
+            writeOut(acc, 0, x.rows, alpha, beta, c, 0, p * W);
+          }
           pool.give(acc);
         });
     pool.give(packed);

@@ -9,6 +9,16 @@ import dev.reckoner.tensor.Precision;
 final class Int8Matrix implements BlockMatrix {
   static final int BLOCK_INTS = 544;
 
+  /**
+   * The low byte of a word xor these bits is the float 2^23 + 128 + code; {@link #BIAS} less, it is
+   * the code. Exact, an instruction less than sign extension and {@code convert}, and C2 compiles
+   * it always: a {@code convert} it sometimes leaves as a call, which boxes vectors, at a twentieth
+   * of the speed.
+   */
+  static final int BIASED = 0x4B000080;
+
+  static final float BIAS = (1 << 23) + 128;
+
   private static final int W = Tile.WIDTH;
   private static final int BLOCK = 64;
 

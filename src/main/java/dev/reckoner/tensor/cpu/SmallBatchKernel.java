@@ -228,15 +228,15 @@ final class SmallBatchKernel {
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
         for (int n = 0; n < 4; n++) {
           FloatVector v0 =
-              (FloatVector)
-                  w0.lanewise(VectorOperators.LSHL, 24)
-                      .lanewise(VectorOperators.ASHR, 24)
-                      .convert(VectorOperators.I2F, 0);
+              w0.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS);
           FloatVector v1 =
-              (FloatVector)
-                  w1.lanewise(VectorOperators.LSHL, 24)
-                      .lanewise(VectorOperators.ASHR, 24)
-                      .convert(VectorOperators.I2F, 0);
+              w1.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS);
           FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
           a00 = v0.fma(x0, a00);
           a01 = v1.fma(x0, a01);
@@ -277,15 +277,15 @@ final class SmallBatchKernel {
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
         for (int n = 0; n < 4; n++) {
           FloatVector v0 =
-              (FloatVector)
-                  w0.lanewise(VectorOperators.LSHL, 24)
-                      .lanewise(VectorOperators.ASHR, 24)
-                      .convert(VectorOperators.I2F, 0);
+              w0.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS);
           FloatVector v1 =
-              (FloatVector)
-                  w1.lanewise(VectorOperators.LSHL, 24)
-                      .lanewise(VectorOperators.ASHR, 24)
-                      .convert(VectorOperators.I2F, 0);
+              w1.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS);
           FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
           a00 = v0.fma(x0, a00);
           a01 = v1.fma(x0, a01);
@@ -344,15 +344,15 @@ final class SmallBatchKernel {
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
         for (int n = 0; n < 4; n++) {
           FloatVector v0 =
-              (FloatVector)
-                  w0.lanewise(VectorOperators.LSHL, 24)
-                      .lanewise(VectorOperators.ASHR, 24)
-                      .convert(VectorOperators.I2F, 0);
+              w0.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS);
           FloatVector v1 =
-              (FloatVector)
-                  w1.lanewise(VectorOperators.LSHL, 24)
-                      .lanewise(VectorOperators.ASHR, 24)
-                      .convert(VectorOperators.I2F, 0);
+              w1.and(0xff)
+                  .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                  .reinterpretAsFloats()
+                  .sub(Int8Matrix.BIAS);
           FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
           a00 = v0.fma(x0, a00);
           a01 = v1.fma(x0, a01);

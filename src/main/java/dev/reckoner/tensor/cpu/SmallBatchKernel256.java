@@ -256,16 +256,16 @@ final class SmallBatchKernel256 {
           IntVector w1 = IntVector.fromArray(SI, w, from + 8);
           for (int n = 0; n < 4; n++) {
             FloatVector v0 =
-                (FloatVector)
-                    w0.lanewise(VectorOperators.LSHL, 24)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0);
+                w0.and(0xff)
+                    .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                    .reinterpretAsFloats()
+                    .sub(Int8Matrix.BIAS);
             w0 = w0.lanewise(VectorOperators.LSHR, 8);
             FloatVector v1 =
-                (FloatVector)
-                    w1.lanewise(VectorOperators.LSHL, 24)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0);
+                w1.and(0xff)
+                    .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                    .reinterpretAsFloats()
+                    .sub(Int8Matrix.BIAS);
             w1 = w1.lanewise(VectorOperators.LSHR, 8);
             FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
             a00 = v0.fma(x0, a00);
@@ -308,16 +308,16 @@ final class SmallBatchKernel256 {
           IntVector w1 = IntVector.fromArray(SI, w, from + 8);
           for (int n = 0; n < 4; n++) {
             FloatVector v0 =
-                (FloatVector)
-                    w0.lanewise(VectorOperators.LSHL, 24)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0);
+                w0.and(0xff)
+                    .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                    .reinterpretAsFloats()
+                    .sub(Int8Matrix.BIAS);
             w0 = w0.lanewise(VectorOperators.LSHR, 8);
             FloatVector v1 =
-                (FloatVector)
-                    w1.lanewise(VectorOperators.LSHL, 24)
-                        .lanewise(VectorOperators.ASHR, 24)
-                        .convert(VectorOperators.I2F, 0);
+                w1.and(0xff)
+                    .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+                    .reinterpretAsFloats()
+                    .sub(Int8Matrix.BIAS);
             w1 = w1.lanewise(VectorOperators.LSHR, 8);
             FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
             a00 = v0.fma(x0, a00);

@@ -27,7 +27,7 @@ final class Unpack {
     0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28
   };
   private static final int[] NIBBLES_UP = {28, 24, 20, 16, 12, 8, 4, 0};
-  private static final int[] BYTES_UP = {24, 16, 8, 0, 24, 16, 8, 0, 24, 16, 8, 0, 24, 16, 8, 0};
+  private static final int[] BYTES_DOWN = {0, 8, 16, 24, 0, 8, 16, 24, 0, 8, 16, 24, 0, 8, 16, 24};
 
   private Unpack() {}
 
@@ -68,23 +68,14 @@ final class Unpack {
     for (int from = at + 32; from < at + Int8Matrix.BLOCK_INTS; from += 32) {
       for (int h = 0; h < 32; h += 8) {
         IntVector w0 = IntVector.fromArray(SI, w, from + h);
-        ((FloatVector)
-                w0.lanewise(VectorOperators.LSHL, 24)
-                    .lanewise(VectorOperators.ASHR, 24)
-                    .convert(VectorOperators.I2F, 0))
-            .intoArray(codes, to + h);
-        ((FloatVector)
-                w0.lanewise(VectorOperators.LSHL, 16)
-                    .lanewise(VectorOperators.ASHR, 24)
-                    .convert(VectorOperators.I2F, 0))
-            .intoArray(codes, to + h + 32);
-        ((FloatVector)
-                w0.lanewise(VectorOperators.LSHL, 8)
-                    .lanewise(VectorOperators.ASHR, 24)
-                    .convert(VectorOperators.I2F, 0))
-            .intoArray(codes, to + h + 64);
-        ((FloatVector) w0.lanewise(VectorOperators.ASHR, 24).convert(VectorOperators.I2F, 0))
-            .intoArray(codes, to + h + 96);
+        for (int n = 0; n < 128; n += 32) {
+          w0.and(0xff)
+              .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+              .reinterpretAsFloats()
+              .sub(Int8Matrix.BIAS)
+              .intoArray(codes, to + h + n);
+          w0 = w0.lanewise(VectorOperators.LSHR, 8);
+        }
       }
       to += 128;
     }
@@ -147,18 +138,19 @@ final class Unpack {
       int8Rows512(w, scale, words, rows, values, to);
       return;
     }
-    IntVector up = IntVector.fromArray(SI, BYTES_UP, 0);
+    IntVector down = IntVector.fromArray(SI, BYTES_DOWN, 0);
     VectorMask<Integer> second = VectorMask.fromLong(SI, 0xf0);
     for (int j = 0; j < rows; j++) {
       FloatVector factor = FloatVector.broadcast(SF, Float.intBitsToFloat(w[scale + j]));
       for (int c = 0; c < 4; c++) {
         int from = words + j + 64 * c;
-        ((FloatVector)
-                IntVector.broadcast(SI, w[from])
-                    .blend(w[from + 32], second)
-                    .lanewise(VectorOperators.LSHL, up)
-                    .lanewise(VectorOperators.ASHR, 24)
-                    .convert(VectorOperators.I2F, 0))
+        IntVector.broadcast(SI, w[from])
+            .blend(w[from + 32], second)
+            .lanewise(VectorOperators.LSHR, down)
+            .and(0xff)
+            .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+            .reinterpretAsFloats()
+            .sub(Int8Matrix.BIAS)
             .mul(factor)
             .intoArray(values, to + 32 * j + 8 * c);
       }
@@ -167,7 +159,7 @@ final class Unpack {
 
   /** Four words a vector. */
   private static void int8Rows512(int[] w, int scale, int words, int rows, float[] values, int to) {
-    IntVector up = IntVector.fromArray(SI512, BYTES_UP, 0);
+    IntVector down = IntVector.fromArray(SI512, BYTES_DOWN, 0);
     VectorMask<Integer> second = VectorMask.fromLong(SI512, 0xf0);
     VectorMask<Integer> third = VectorMask.fromLong(SI512, 0xf00);
     VectorMask<Integer> fourth = VectorMask.fromLong(SI512, 0xf000);
@@ -175,14 +167,15 @@ final class Unpack {
       float factor = Float.intBitsToFloat(w[scale + j]);
       for (int c = 0; c < 2; c++) {
         int from = words + j + 128 * c;
-        ((FloatVector)
-                IntVector.broadcast(SI512, w[from])
-                    .blend(w[from + 32], second)
-                    .blend(w[from + 64], third)
-                    .blend(w[from + 96], fourth)
-                    .lanewise(VectorOperators.LSHL, up)
-                    .lanewise(VectorOperators.ASHR, 24)
-                    .convert(VectorOperators.I2F, 0))
+        IntVector.broadcast(SI512, w[from])
+            .blend(w[from + 32], second)
+            .blend(w[from + 64], third)
+            .blend(w[from + 96], fourth)
+            .lanewise(VectorOperators.LSHR, down)
+            .and(0xff)
+            .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
+            .reinterpretAsFloats()
+            .sub(Int8Matrix.BIAS)
             .mul(factor)
             .intoArray(values, to + 32 * j + 16 * c);
       }

@@ -1,7 +1,6 @@
 package dev.reckoner.tensor.cpu;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -14,7 +13,6 @@ final class VectorMath {
   static final VectorSpecies<Float> S = FloatVector.SPECIES_PREFERRED;
   static final int L = S.length();
 
-  private static final VectorSpecies<Integer> SI = S.withLanes(int.class).check(int.class);
   private static final float LOG2E = 1.44269504f;
   private static final float ROUND = 12582912f;
   private static final float LN2_HIGH = 0.693145752f;
@@ -34,7 +32,8 @@ final class VectorMath {
    */
   static FloatVector exp(FloatVector x) {
     FloatVector clamped = x.max(MIN).min(MAX);
-    FloatVector n = clamped.fma(LOG2E, ROUND).sub(ROUND);
+    FloatVector rounded = clamped.fma(LOG2E, ROUND); // its lowest bits are n
+    FloatVector n = rounded.sub(ROUND);
     FloatVector r =
         n.fma(
             FloatVector.broadcast(S, -LN2_LOW),
@@ -45,11 +44,13 @@ final class VectorMath {
     p = p.fma(r, FloatVector.broadcast(S, 0.5f));
     p = p.fma(r, FloatVector.broadcast(S, 1f));
     p = p.fma(r, FloatVector.broadcast(S, 1f));
-    IntVector bits =
-        ((IntVector) n.convertShape(VectorOperators.F2I, SI, 0))
+    FloatVector power =
+        rounded
+            .reinterpretAsInts()
             .lanewise(VectorOperators.LSHL, 23)
-            .add(p.reinterpretAsInts());
-    return bits.reinterpretAsFloats().blend(0f, x.compare(VectorOperators.LT, MIN));
+            .add(Float.floatToRawIntBits(1f))
+            .reinterpretAsFloats();
+    return p.mul(power).blend(0f, x.compare(VectorOperators.LT, MIN));
   }
 
   /** The same for one number, bit for bit. */

@@ -71,9 +71,9 @@ class NarrowKernelTest {
 
     void decode(float[] x, int xo, float[] out) {
       if (nf4) {
-        DecodeKernel256.nf4(data, FIRST, panels, blocks, x, xo, out, 0);
+        DecodeKernel256.nf4(data, FIRST, at(1, 0) - FIRST, panels, blocks, x, xo, out, 0);
       } else {
-        DecodeKernel256.int8(data, FIRST, panels, blocks, x, xo, out, 0);
+        DecodeKernel256.int8(data, FIRST, at(1, 0) - FIRST, panels, blocks, x, xo, out, 0);
       }
     }
   }
@@ -119,6 +119,67 @@ class NarrowKernelTest {
     w.multiply(x, 5, expected);
     w.decode(x, 5, actual);
     assertSame(actual, expected);
+  }
+
+  @Test
+  void everyByteIsItsValueInEveryKernel() {
+    int block = Int8Matrix.BLOCK_INTS;
+    int[] w = new int[4 * block];
+    for (int p = 0; p < 4; p++) {
+      Arrays.fill(w, p * block, p * block + 32, Float.floatToRawIntBits(1f));
+    }
+    float[] expected = new float[64 * 32];
+    for (int i = 0; i < 64; i++) {
+      for (int j = 0; j < 32; j++) {
+        int code = (i * 32 + j + i / 8) % 256 - 128;
+        expected[i * 32 + j] = code;
+        for (int p = 0; p < 4; p++) {
+          w[p * block + 32 + i / 4 * 32 + j] |= (code & 0xff) << 8 * (i % 4);
+        }
+      }
+    }
+    float[] codes = new float[64 * 32];
+    Unpack.int8(w, 0, codes, new float[32]);
+    assertSame(codes, expected);
+    if (DecodeKernel.supported()) {
+      DecodeKernel.unpackInt8(w, 0, codes);
+      assertSame(codes, expected);
+    }
+    for (int i = 0; i < 64; i++) {
+      float[] row = Arrays.copyOfRange(expected, i * 32, i * 32 + 32);
+      float[] x = new float[64];
+      x[i] = 1;
+      float[] out = new float[4 * 32];
+      DecodeKernel256.int8(w, 0, block, 4, 1, x, 0, out, 0);
+      assertEveryRow(out, row);
+      if (DecodeKernel.supported()) {
+        Arrays.fill(out, 0);
+        DecodeKernel.int8Panels4(w, 0, block, 1, x, 0, out, 0);
+        assertEveryRow(out, row);
+        float[] two = new float[2 * 32];
+        DecodeKernel.int8Panels2(w, 0, block, 1, x, 0, two, 0);
+        assertEveryRow(two, row);
+      }
+      for (int height : new int[] {2, 4, 8}) {
+        float[] a = new float[64 * height];
+        Arrays.fill(a, i * height, (i + 1) * height, 1);
+        float[] few = new float[height * 32];
+        SmallBatchKernel256.int8(height, w, 0, 1, a, few);
+        assertEveryRow(few, row);
+        if (DecodeKernel.supported()) {
+          Arrays.fill(few, 0);
+          SmallBatchKernel.int8(height, w, 0, 1, a, few);
+          assertEveryRow(few, row);
+        }
+      }
+    }
+  }
+
+  /** {@code 0 == -0} here: codes beside the one asked for are multiplied by zero. */
+  private static void assertEveryRow(float[] rows, float[] row) {
+    for (int i = 0; i < rows.length; i++) {
+      assertThat(rows[i] == row[i % 32]).as("element %d: %s", i, rows[i]).isTrue();
+    }
   }
 
   @ParameterizedTest
