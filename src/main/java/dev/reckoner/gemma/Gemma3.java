@@ -307,15 +307,7 @@ public final class Gemma3 implements AutoCloseable {
   }
 
   private List<Answer> together(List<Segment> segments) {
-    List<float[][]> logits = logits(InferencePlan.of(segments));
-    List<Answer> answers = new ArrayList<>();
-    for (int i = 0; i < segments.size(); i++) {
-      answers.add(Answer.of(segments.get(i), logits.get(i)));
-    }
-    return answers;
-  }
-
-  private List<float[][]> logits(InferencePlan plan) {
+    InferencePlan plan = InferencePlan.of(segments);
     try (Indices ids = backend.indices(plan.tokens());
         Indices positions = backend.indices(plan.positions());
         CacheBatch batch = backend.batch(plan.stores(), plan.starts(), plan.past())) {
@@ -371,12 +363,12 @@ public final class Gemma3 implements AutoCloseable {
   }
 
   /** Final norm and head, for the wanted rows alone. */
-  private List<float[][]> project(InferencePlan plan, Tensor x) {
+  private List<Answer> project(InferencePlan plan, Tensor x) {
     int rows = plan.logitRows().length;
-    List<float[][]> logits = new ArrayList<>();
+    List<Answer> answers = new ArrayList<>();
     if (rows == 0) {
-      plan.segments().forEach(s -> logits.add(new float[0][]));
-      return plan.inCallersOrder(logits);
+      plan.segments().forEach(s -> answers.add(new Answer.None()));
+      return plan.inCallersOrder(answers);
     }
     try (Indices wanted = backend.indices(plan.logitRows());
         Tensor last = backend.activations(rows, config.hidden());
@@ -393,38 +385,58 @@ public final class Gemma3 implements AutoCloseable {
         } while (end < segments.size()
             && segments.get(s).candidates() == null
             && segments.get(end).candidates() == null);
-        float[][] values = n == 0 ? new float[0][] : project(h.rows(row, row + n), segments.get(s));
+        answer(segments.subList(s, end), h, row, row + n, answers);
         row += n;
-        int at = 0;
-        for (; s < end; s++) {
-          float[][] own = new float[segments.get(s).logits()][];
-          System.arraycopy(values, at, own, 0, own.length);
-          at += own.length;
-          logits.add(own);
-        }
+        s = end;
       }
     }
-    return plan.inCallersOrder(logits);
+    return plan.inCallersOrder(answers);
   }
 
-  private float[][] project(Tensor h, Segment segment) {
-    int[] candidates = segment.candidates();
+  /** Answers segments without candidates, or one with, from rows {@code [from, to)} of h. */
+  private void answer(List<Segment> segments, Tensor h, int from, int to, List<Answer> answers) {
+    if (from == to) {
+      segments.forEach(s -> answers.add(new Answer.None()));
+      return;
+    }
+    int[] candidates = segments.getFirst().candidates();
     int columns = candidates == null ? config.vocabulary() : candidates.length;
-    try (Tensor logits = backend.activations(h.rows(), columns)) {
+    boolean picking = candidates == null && backend.picks();
+    try (Tensor logits = backend.activations(to - from, columns);
+        Tensor picks = backend.floats(to - from, 2)) {
       if (candidates == null) {
-        backend.linear(parts.embedding(), h, 1, 0, logits);
+        backend.linear(parts.embedding(), h.rows(from, to), 1, 0, logits);
       } else {
-        try (Indices rows = backend.indices(candidates)) {
-          backend.linearRows(parts.embedding(), rows, h, logits);
+        try (Indices ids = backend.indices(candidates)) {
+          backend.linearRows(parts.embedding(), ids, h.rows(from, to), logits);
         }
       }
-      return values(logits);
+      float[][] picked = null;
+      int at = 0;
+      for (Segment s : segments) {
+        int next = at + s.logits();
+        if (picking && s.logits() > 0 && s.wanted() == Segment.Wanted.MOST_LIKELY) {
+          if (picked == null) {
+            backend.mostLikely(logits, null, picks);
+            picked = values(picks);
+          }
+          float[] pick = picked[next - 1];
+          answers.add(new Answer.MostLikely((int) pick[0], pick[1]));
+        } else {
+          float[][] rows = s.logits() == 0 ? new float[0][] : values(logits.rows(at, next));
+          answers.add(Answer.of(s, rows));
+        }
+        at = next;
+      }
     }
   }
 
   private float[][] values(Tensor t) {
     float[] flat = new float[Math.toIntExact(t.size())];
     backend.download(t, flat);
+    if (t.rows() == 1) {
+      return new float[][] {flat};
+    }
     float[][] values = new float[t.rows()][t.columns()];
     for (int r = 0; r < values.length; r++) {
       System.arraycopy(flat, r * t.columns(), values[r], 0, t.columns());

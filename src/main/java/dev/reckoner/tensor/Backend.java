@@ -405,6 +405,11 @@ public interface Backend extends AutoCloseable {
     throw noSteps();
   }
 
+  /** Whether {@link #mostLikely} without a mask works even where there is no {@link #decode}. */
+  default boolean picks() {
+    return false;
+  }
+
   /**
    * The most likely token of each row, the lowest of equals; where {@link #decode}.
    *

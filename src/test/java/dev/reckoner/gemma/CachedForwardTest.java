@@ -1,6 +1,7 @@
 package dev.reckoner.gemma;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.reckoner.tensor.DType;
 import dev.reckoner.tensor.Precision;
@@ -87,6 +88,61 @@ class CachedForwardTest {
           .forward(List.of(new Segment(cache, tokens, adapter, tokens.length, null)))
           .getFirst();
     }
+  }
+
+  private record Asked(Segment.Wanted wanted, int logits, int[] candidates) {}
+
+  @Test
+  void anAnswerDoesNotDependOnWhatOthersAsk() {
+    int[] some = {3, 7, 8, 20};
+    List<Asked> asked =
+        List.of(
+            new Asked(Segment.Wanted.MOST_LIKELY, 1, null),
+            new Asked(Segment.Wanted.LOGITS, 2, null),
+            new Asked(Segment.Wanted.MOST_LIKELY, 2, null),
+            new Asked(Segment.Wanted.MOST_LIKELY, 0, null),
+            new Asked(Segment.Wanted.MOST_LIKELY, 1, some),
+            new Asked(Segment.Wanted.LIKELY, 1, null),
+            new Asked(Segment.Wanted.LOGITS, 1, some));
+    try (Gemma3 model = model(Precision.FP32)) {
+      List<Segment> segments = new ArrayList<>();
+      for (int i = 0; i < asked.size(); i++) {
+        Asked a = asked.get(i);
+        int[] tokens = tokens(5 + i, i);
+        segments.add(
+            new Segment(model.newCache(20), tokens, null, a.logits, a.candidates, a.wanted));
+      }
+      List<Answer> together = model.answer(segments);
+      segments.forEach(s -> s.cache().truncate(0));
+      for (int i = 0; i < segments.size(); i++) {
+        Segment s = segments.get(i);
+        Answer alone = model.answer(List.of(s)).getFirst();
+        assertThat(rows(together.get(i))).isDeepEqualTo(rows(alone));
+        s.cache().truncate(0);
+        Segment plain = new Segment(s.cache(), s.tokens(), null, 1, s.candidates());
+        float[] logits = model.forward(List.of(plain)).getFirst()[0];
+        if (s.logits() == 0) {
+          assertThat(alone).isEqualTo(new Answer.None());
+        } else if (alone instanceof Answer.MostLikely(int index, double logProbability)) {
+          Answer.MostLikely expected = Answer.MostLikely.of(logits);
+          assertThat(index).isEqualTo(expected.index());
+          assertThat(logProbability).isCloseTo(expected.logProbability(), within(2e-6));
+        } else {
+          float[][] own = rows(alone);
+          assertThat(own[own.length - 1]).isEqualTo(logits);
+        }
+        s.cache().close();
+      }
+    }
+  }
+
+  private static float[][] rows(Answer answer) {
+    return switch (answer) {
+      case Answer.None _ -> new float[0][];
+      case Answer.Logits(float[][] rows) -> rows;
+      case Answer.MostLikely(int index, double p) -> new float[][] {{index, (float) p}};
+      case Answer.Likely likely -> new float[][] {likely.logits()};
+    };
   }
 
   @ParameterizedTest

@@ -43,6 +43,7 @@ public final class CpuBackend implements Backend {
   private final CachedAttention cachedAttention;
   private final FeedForward feedForward;
   private final Loss loss;
+  private final Picks picks;
   private final Optimiser optimiser;
   private long weightBytes;
   private OldGeneration oldGeneration;
@@ -97,6 +98,7 @@ public final class CpuBackend implements Backend {
     cachedAttention = new CachedAttention(workers, pool);
     feedForward = new FeedForward(workers);
     loss = new Loss(workers);
+    picks = new Picks(workers);
     optimiser = new Optimiser(workers);
   }
 
@@ -292,6 +294,21 @@ public final class CpuBackend implements Backend {
   @Override
   public void refresh(Matrix trainable) {
     ((PackedMatrix) trainable).invalidate();
+  }
+
+  // ---- tokens
+
+  @Override
+  public boolean picks() {
+    return true;
+  }
+
+  @Override
+  public void mostLikely(Tensor logits, Indices mask, Tensor picks) {
+    if (mask != null) {
+      throw new UnsupportedOperationException("the CPU has no masks of tokens");
+    }
+    this.picks.mostLikely(cpu(logits), cpu(picks));
   }
 
   // ---- embedding
