@@ -112,14 +112,14 @@ final class WarmUp {
     float[] a = new float[Tile.TALLEST * K];
     float[] b = new float[K * Tile.WIDTH];
     float[] c = new float[Tile.TALLEST * Tile.WIDTH];
-    float[] rows = new float[13 * Tile.WIDTH]; // tiles of all heights of PanelTile
-    float[] sums = new float[13 * Tile.WIDTH];
+    float[] rows = new float[15 * Tile.WIDTH]; // tiles of all heights of PanelTile
+    float[] sums = new float[15 * Tile.WIDTH];
     float[] scales = new float[Tile.WIDTH];
     for (int height : new int[] {Tile.TALLEST, 8, 4, 2, 1}) {
       kernels.add(new Kernel(3, () -> Tile.multiplyScaled(height, K, a, 0, b, 0, scales, 0, c, 0)));
       kernels.add(new Kernel(3, () -> Tile.multiply(height, K, a, 0, b, 0, c, 0)));
     }
-    kernels.add(new Kernel(3, () -> PanelTile.multiply(13, K, rows, 0, 0, b, 0, sums, 0)));
+    kernels.add(new Kernel(3, () -> PanelTile.multiply(15, K, rows, 0, 0, b, 0, sums, 0)));
     if (Tile.TALLEST == 12) {
       float[] tile = new float[12 * 16];
       float[] packed = new float[12 * 16];
@@ -164,7 +164,9 @@ final class WarmUp {
         new Kernel(20, () -> backend.geglu(gateUp, out)));
   }
 
-  /** Whole products, of a number of rows that needs tiles of all heights. */
+  /**
+   * Whole products, of a number of rows that needs tiles of all heights, and the token's choice.
+   */
   private List<Kernel> products() {
     int rows = 15;
     int columns = Nf4.BLOCK;
@@ -179,6 +181,9 @@ final class WarmUp {
       Tensor y = backend.floats(rows, outputs);
       kernels.add(new Kernel(30, () -> backend.linear(w, x, 1, 0, y)));
     }
+    Tensor logits = backend.floats(1, 4 * VectorMath.L);
+    Tensor picks = backend.floats(1, 2);
+    kernels.add(new Kernel(3, () -> backend.mostLikely(logits, null, picks)));
     return kernels;
   }
 }
