@@ -586,17 +586,27 @@ final class Gemm {
 
   /** {@code C = alpha * A W^T + beta * C} for 2 to 8 rows. */
   void multiplyFew(CpuTensor x, BlockMatrix w, float alpha, float beta, CpuTensor c) {
-    int k = w.columns();
     int height = SmallBatchKernel.height(x.rows);
     float[] packed = packFew(x, height);
     int panels = (w.rows() + W - 1) / W;
     int tasks = Math.min(panels, TASKS * workers.size());
+    int streams = DecodeKernel.supported() ? SmallBatchKernel.streams(w, height) : 1;
     workers.run(
         tasks,
         task -> {
-          float[] acc = pool.take((long) height * W);
-          for (int p = task * panels / tasks; p < (task + 1) * panels / tasks; p++) {
-            addFew(packed, height, w, p, acc);
+          int from = task * panels / tasks;
+          int to = (task + 1) * panels / tasks;
+          int length = (to - from) / streams;
+          float[] acc = pool.take((long) streams * height * W);
+          for (int i = 0; i < length; i++) {
+            addFew(packed, height, w, from + i, length, streams, acc);
+            for (int s = 0; s < streams; s++) {
+              int column = (from + i + s * length) * W;
+              writeOut(acc, s * height, x.rows, alpha, beta, c, 0, column);
+            }
+          }
+          for (int p = from + streams * length; p < to; p++) {
+            addFew(packed, height, w, p, 0, 1, acc);
             writeOut(acc, 0, x.rows, alpha, beta, c, 0, p * W);
           }
           pool.give(acc);
@@ -608,6 +618,10 @@ final class Gemm {
   private float[] packFew(CpuTensor x, int height) {
     int k = x.columns;
     float[] packed = pool.take((long) height * k);
+    if (x.rows == height) {
+      Packing.packA(x.data, x.offset, x.stride, 1, height, k, packed, 0);
+      return packed;
+    }
     java.util.Arrays.fill(packed, 0, height * k, 0f);
     for (int i = 0; i < x.rows; i++) {
       int from = x.row(i);
@@ -618,19 +632,33 @@ final class Gemm {
     return packed;
   }
 
-  /** {@code acc [height][32] = A W^T} for panel p. */
-  private static void addFew(float[] packed, int height, BlockMatrix w, int p, float[] acc) {
-    java.util.Arrays.fill(acc, 0, height * W, 0f);
+  /**
+   * {@code acc [count][height][32] = A W^T} for {@code count} panels, the first p, each {@code
+   * step} behind the one before; several take turns, block by block.
+   */
+  private static void addFew(
+      float[] packed, int height, BlockMatrix w, int p, int step, int count, float[] acc) {
+    java.util.Arrays.fill(acc, 0, count * height * W, 0f);
     boolean narrow = DecodeKernel256.supported();
     switch (w) {
       case Nf4Matrix m when narrow ->
           SmallBatchKernel256.nf4(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
-      case Nf4Matrix m ->
-          SmallBatchKernel.nf4(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
+      case Nf4Matrix m -> {
+        int all = m.blocksPerPanel();
+        int blocks = count == 1 ? all : 1;
+        for (int b = 0; b < all; b += blocks) {
+          for (int s = 0; s < count; s++) {
+            int at = m.base(p + s * step, b);
+            int from = b * Nf4.BLOCK * height;
+            SmallBatchKernel.nf4(height, m.data(), at, blocks, packed, from, acc, s * height * W);
+          }
+        }
+      }
       case Int8Matrix m when narrow ->
           SmallBatchKernel256.int8(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
       case Int8Matrix m ->
-          SmallBatchKernel.int8(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
+          SmallBatchKernel.int8(
+              height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, 0, acc, 0);
     }
   }
 

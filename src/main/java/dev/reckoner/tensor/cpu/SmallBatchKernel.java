@@ -26,21 +26,33 @@ final class SmallBatchKernel {
     return m <= 2 ? 2 : m <= 4 ? 4 : 8;
   }
 
-  /** {@code out [height][32] += A W^T} for the panel at {@code at}; A is {@code [k][height]}. */
-  static void nf4(int height, int[] w, int at, int blocks, float[] a, float[] out) {
+  /**
+   * How many panels take turns. Eight rows take so long for a block that memory reads ahead too
+   * little of one panel; of a larger block of 8 bits it reads enough.
+   */
+  static int streams(BlockMatrix w, int height) {
+    return height == ROWS && w instanceof Nf4Matrix ? 4 : 1;
+  }
+
+  /**
+   * {@code out [height][32] += A W^T} for {@code blocks} of a panel, the first at {@code at}; A is
+   * {@code [k][height]}, of these blocks from {@code ao} on.
+   */
+  static void nf4(int height, int[] w, int at, int blocks, float[] a, int ao, float[] out, int to) {
     switch (height) {
-      case 8 -> nf4Rows8(w, at, blocks, a, 0, out, 0);
-      case 4 -> nf4Rows4(w, at, blocks, a, 0, out, 0);
-      default -> nf4Rows2(w, at, blocks, a, 0, out, 0);
+      case 8 -> nf4Rows8(w, at, blocks, a, ao, out, to);
+      case 4 -> nf4Rows4(w, at, blocks, a, ao, out, to);
+      default -> nf4Rows2(w, at, blocks, a, ao, out, to);
     }
   }
 
   /** The same for an 8-bit panel. */
-  static void int8(int height, int[] w, int at, int blocks, float[] a, float[] out) {
+  static void int8(
+      int height, int[] w, int at, int blocks, float[] a, int ao, float[] out, int to) {
     switch (height) {
-      case 8 -> int8Rows8(w, at, blocks, a, 0, out, 0);
-      case 4 -> int8Rows4(w, at, blocks, a, 0, out, 0);
-      default -> int8Rows2(w, at, blocks, a, 0, out, 0);
+      case 8 -> int8Rows8(w, at, blocks, a, ao, out, to);
+      case 4 -> int8Rows4(w, at, blocks, a, ao, out, to);
+      default -> int8Rows2(w, at, blocks, a, ao, out, to);
     }
   }
 
