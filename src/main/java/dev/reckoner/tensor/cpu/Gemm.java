@@ -640,25 +640,26 @@ final class Gemm {
       float[] packed, int height, BlockMatrix w, int p, int step, int count, float[] acc) {
     java.util.Arrays.fill(acc, 0, count * height * W, 0f);
     boolean narrow = DecodeKernel256.supported();
-    switch (w) {
-      case Nf4Matrix m when narrow ->
-          SmallBatchKernel256.nf4(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
-      case Nf4Matrix m -> {
-        int all = m.blocksPerPanel();
-        int blocks = count == 1 ? all : 1;
-        for (int b = 0; b < all; b += blocks) {
-          for (int s = 0; s < count; s++) {
-            int at = m.base(p + s * step, b);
-            int from = b * Nf4.BLOCK * height;
-            SmallBatchKernel.nf4(height, m.data(), at, blocks, packed, from, acc, s * height * W);
-          }
+    int all = w.columns() / Nf4.BLOCK;
+    int blocks = count == 1 ? all : 1;
+    for (int b = 0; b < all; b += blocks) {
+      for (int s = 0; s < count; s++) {
+        int panel = p + s * step;
+        int from = b * Nf4.BLOCK * height;
+        int to = s * height * W;
+        switch (w) {
+          case Nf4Matrix m when narrow ->
+              SmallBatchKernel256.nf4(height, m.data(), m.base(panel, b), blocks, packed, acc);
+          case Nf4Matrix m ->
+              SmallBatchKernel.nf4(
+                  height, m.data(), m.base(panel, b), blocks, packed, from, acc, to);
+          case Int8Matrix m when narrow ->
+              SmallBatchKernel256.int8(height, m.data(), m.base(panel, b), blocks, packed, acc);
+          case Int8Matrix m ->
+              SmallBatchKernel.int8(
+                  height, m.data(), m.base(panel, b), blocks, packed, from, acc, to);
         }
       }
-      case Int8Matrix m when narrow ->
-          SmallBatchKernel256.int8(height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, acc);
-      case Int8Matrix m ->
-          SmallBatchKernel.int8(
-              height, m.data(), m.base(p, 0), m.blocksPerPanel(), packed, 0, acc, 0);
     }
   }
 

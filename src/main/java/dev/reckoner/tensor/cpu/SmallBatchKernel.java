@@ -28,10 +28,10 @@ final class SmallBatchKernel {
 
   /**
    * How many panels take turns. Eight rows take so long for a block that memory reads ahead too
-   * little of one panel; of a larger block of 8 bits it reads enough.
+   * little of one panel; blocks of 8 bits are twice as large, and of four of them it is slower.
    */
   static int streams(BlockMatrix w, int height) {
-    return height == ROWS && w instanceof Nf4Matrix ? 4 : 1;
+    return height < ROWS ? 1 : w instanceof Nf4Matrix ? 4 : 2;
   }
 
   /**
