@@ -26,6 +26,7 @@ import org.jboss.logging.Logger;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.JdbiException;
+import org.jdbi.v3.core.statement.StatementException;
 
 /**
  * Publishes what transactions left in the outbox, and marks it once the broker has it.
@@ -49,6 +50,7 @@ class OutboxRelay {
   private final ObjectMapper json;
   private final MutinyEmitter<byte[]> emitter;
   private Thread loop;
+  private volatile boolean stopping;
 
   OutboxRelay(Jdbi jdbi, ObjectMapper json, @Channel("outbox") MutinyEmitter<byte[]> emitter) {
     this.jdbi = jdbi;
@@ -61,6 +63,7 @@ class OutboxRelay {
   }
 
   void stop(@Observes ShutdownEvent event) throws InterruptedException {
+    stopping = true;
     if (loop != null) {
       loop.interrupt();
       loop.join(Duration.ofSeconds(5));
@@ -68,7 +71,7 @@ class OutboxRelay {
   }
 
   private void run() {
-    while (!Thread.currentThread().isInterrupted()) {
+    while (!stopping && !Thread.currentThread().isInterrupted()) {
       try {
         if (relay() == 0) {
           Thread.sleep(IDLE);
@@ -76,7 +79,12 @@ class OutboxRelay {
       } catch (InterruptedException e) {
         return;
       } catch (JdbiException e) {
-        LOG.warnf("The outbox can not be read: %s", e.getMessage());
+        // An interrupt closes the connection that is being read or written.
+        if (stopping) {
+          return;
+        }
+        String reason = e instanceof StatementException s ? s.getShortMessage() : e.getMessage();
+        LOG.warnf("The outbox can not be read: %s", reason);
         pause();
       }
     }

@@ -122,6 +122,9 @@ class PackagedServiceIT {
       process.destroy();
       assertThat(process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
       assertThat(process.exitValue()).isEqualTo(128 + SIGTERM);
+      assertThat(read("out") + read("err"))
+          .as("what it says while it stops")
+          .doesNotContain("can not be read", "Exception");
       assertThat(all).as("processes left behind").noneMatch(this::runs);
       for (String service : List.of("kafka", "postgres")) {
         assertThat(listens(Integer.parseInt(read("data/" + service + "/port").strip())))
