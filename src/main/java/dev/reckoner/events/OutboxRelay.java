@@ -71,7 +71,7 @@ class OutboxRelay {
   }
 
   private void run() {
-    while (!stopping && !Thread.currentThread().isInterrupted()) {
+    while (!stopping) {
       try {
         if (relay() == 0) {
           Thread.sleep(IDLE);

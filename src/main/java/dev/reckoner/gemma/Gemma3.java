@@ -402,8 +402,7 @@ public final class Gemma3 implements AutoCloseable {
     int[] candidates = segments.getFirst().candidates();
     int columns = candidates == null ? config.vocabulary() : candidates.length;
     boolean picking = candidates == null && backend.picks();
-    try (Tensor logits = backend.activations(to - from, columns);
-        Tensor picks = backend.floats(to - from, 2)) {
+    try (Tensor logits = backend.activations(to - from, columns)) {
       if (candidates == null) {
         backend.linear(parts.embedding(), h.rows(from, to), 1, 0, logits);
       } else {
@@ -416,10 +415,7 @@ public final class Gemma3 implements AutoCloseable {
       for (Segment s : segments) {
         int next = at + s.logits();
         if (picking && s.logits() > 0 && s.wanted() == Segment.Wanted.MOST_LIKELY) {
-          if (picked == null) {
-            backend.mostLikely(logits, null, picks);
-            picked = values(picks);
-          }
+          picked = picked == null ? picks(logits) : picked;
           float[] pick = picked[next - 1];
           answers.add(new Answer.MostLikely((int) pick[0], pick[1]));
         } else {
@@ -428,6 +424,13 @@ public final class Gemma3 implements AutoCloseable {
         }
         at = next;
       }
+    }
+  }
+
+  private float[][] picks(Tensor logits) {
+    try (Tensor picks = backend.floats(logits.rows(), 2)) {
+      backend.mostLikely(logits, null, picks);
+      return values(picks);
     }
   }
 

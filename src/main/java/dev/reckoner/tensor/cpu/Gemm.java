@@ -538,13 +538,7 @@ final class Gemm {
       case PackedMatrix _ -> throw new IllegalArgumentException("fp32 needs no unpacking");
     }
     for (int r = 0; r < count; r++) {
-      int row = (p + r * step) * W;
-      int width = Math.min(W, w.rows() - row);
-      int at = y.offset + row;
-      for (int j = 0; j < width; j++) {
-        float v = alpha * out[r * W + j];
-        y.data[at + j] = beta == 0 ? v : v + beta * y.data[at + j];
-      }
+      writeOut(out, r, 1, alpha, beta, y, 0, (p + r * step) * W);
     }
   }
 
@@ -599,15 +593,10 @@ final class Gemm {
           int length = (to - from) / streams;
           float[] acc = pool.take((long) streams * height * W);
           for (int i = 0; i < length; i++) {
-            addFew(packed, height, w, from + i, length, streams, acc);
-            for (int s = 0; s < streams; s++) {
-              int column = (from + i + s * length) * W;
-              writeOut(acc, s * height, x.rows, alpha, beta, c, 0, column);
-            }
+            few(packed, height, w, from + i, length, streams, alpha, beta, c, acc);
           }
           for (int p = from + streams * length; p < to; p++) {
-            addFew(packed, height, w, p, 0, 1, acc);
-            writeOut(acc, 0, x.rows, alpha, beta, c, 0, p * W);
+            few(packed, height, w, p, 0, 1, alpha, beta, c, acc);
           }
           pool.give(acc);
         });
@@ -633,11 +622,22 @@ final class Gemm {
   }
 
   /**
-   * {@code acc [count][height][32] = A W^T} for {@code count} panels, the first p, each {@code
-   * step} behind the one before; several take turns, block by block.
+   * Of {@code count} panels, the first p, each {@code step} behind the one before; several take
+   * turns, block by block.
+   *
+   * @param acc for {@code [count][height][32]}
    */
-  private static void addFew(
-      float[] packed, int height, BlockMatrix w, int p, int step, int count, float[] acc) {
+  private static void few(
+      float[] packed,
+      int height,
+      BlockMatrix w,
+      int p,
+      int step,
+      int count,
+      float alpha,
+      float beta,
+      CpuTensor c,
+      float[] acc) {
     java.util.Arrays.fill(acc, 0, count * height * W, 0f);
     boolean narrow = DecodeKernel256.supported();
     int all = w.columns() / Nf4.BLOCK;
@@ -660,6 +660,9 @@ final class Gemm {
                   height, m.data(), m.base(panel, b), blocks, packed, from, acc, to);
         }
       }
+    }
+    for (int s = 0; s < count; s++) {
+      writeOut(acc, s * height, c.rows, alpha, beta, c, 0, (p + s * step) * W);
     }
   }
 
