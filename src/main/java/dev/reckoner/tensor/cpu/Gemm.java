@@ -500,7 +500,7 @@ final class Gemm {
     int streams = w instanceof Bf16Matrix ? 2 : 4;
     // two at a time where more would leave a thread idle at the end
     int rounds = panels / (streams * workers.size()) * workers.size();
-    int runs = Math.min(rounds, TASKS * workers.size());
+    int runs = runs(rounds);
     workers.run(
         runs + (panels - streams * rounds + 1) / 2,
         task -> {
@@ -517,6 +517,27 @@ final class Gemm {
           }
           pool.give(out);
         });
+  }
+
+  /**
+   * How many runs {@code pieces} of equal work are cut into: about {@link #TASKS} a thread, and so
+   * many that all threads end together.
+   */
+  int runs(int pieces) {
+    int threads = workers.size();
+    int most = Math.min(pieces, TASKS * threads);
+    int best = most;
+    for (int runs = most; 2 * runs > most; runs--) {
+      if (longest(pieces, runs, threads) < longest(pieces, best, threads)) {
+        best = runs;
+      }
+    }
+    return best;
+  }
+
+  /** Pieces that a thread works on at most, one after another. */
+  private static int longest(int pieces, int runs, int threads) {
+    return Math.ceilDiv(runs, threads) * Math.ceilDiv(pieces, runs);
   }
 
   /** Of {@code count} panels, the first p, each {@code step} behind the one before. */
@@ -583,8 +604,9 @@ final class Gemm {
     int height = SmallBatchKernel.height(x.rows);
     float[] packed = packFew(x, height);
     int panels = (w.rows() + W - 1) / W;
-    int tasks = Math.min(panels, TASKS * workers.size());
-    int streams = DecodeKernel.supported() ? SmallBatchKernel.streams(w, height) : 1;
+    int tasks = runs(panels);
+    int streams =
+        DecodeKernel.supported() ? SmallBatchKernel.streams(w, height, panels / tasks) : 1;
     workers.run(
         tasks,
         task -> {
@@ -607,6 +629,10 @@ final class Gemm {
   private float[] packFew(CpuTensor x, int height) {
     int k = x.columns;
     float[] packed = pool.take((long) height * k);
+    if (x.rows == 8 && DecodeKernel.supported()) {
+      PackTile512.pack8(x.data, x.offset, x.stride, k, packed, 0);
+      return packed;
+    }
     if (x.rows == height) {
       Packing.packA(x.data, x.offset, x.stride, 1, height, k, packed, 0);
       return packed;

@@ -37,6 +37,11 @@ final class PackTile512 {
   private static final int[] TWO_2 = fours(0, 3, 7, 0);
   private static final int[] THIRD_2 = fours(6, 1, 2, 7);
 
+  /** Fours of x and y in turns, the first two and the last two. */
+  private static final int[] EIGHTS_LOW = fours(0, 4, 1, 5);
+
+  private static final int[] EIGHTS_HIGH = fours(2, 6, 3, 7);
+
   private PackTile512() {}
 
   private static int[] lanes(IntUnaryOperator lane) {
@@ -123,6 +128,56 @@ final class PackTile512 {
       third0.selectFrom(two0.selectFrom(x3, y3), z3).reinterpretAsFloats().intoArray(to, at + 144);
       third1.selectFrom(two1.selectFrom(x3, y3), z3).reinterpretAsFloats().intoArray(to, at + 160);
       third2.selectFrom(two2.selectFrom(x3, y3), z3).reinterpretAsFloats().intoArray(to, at + 176);
+    }
+  }
+
+  /**
+   * The same of eight rows, as {@code [k][8]}.
+   *
+   * @param k a multiple of 16
+   */
+  static void pack8(float[] a, int off, int rs, int k, float[] to, int toOff) {
+    IntVector pairsLow = IntVector.fromArray(SI, PAIRS_LOW, 0);
+    IntVector pairsHigh = IntVector.fromArray(SI, PAIRS_HIGH, 0);
+    IntVector foursLow = IntVector.fromArray(SI, FOURS_LOW, 0);
+    IntVector foursHigh = IntVector.fromArray(SI, FOURS_HIGH, 0);
+    IntVector low = IntVector.fromArray(SI, EIGHTS_LOW, 0);
+    IntVector high = IntVector.fromArray(SI, EIGHTS_HIGH, 0);
+    for (int p = 0; p < k; p += 16) {
+      int from = off + p;
+      int at = toOff + 8 * p;
+      IntVector r0 = FloatVector.fromArray(SF, a, from).reinterpretAsInts();
+      IntVector r1 = FloatVector.fromArray(SF, a, from + rs).reinterpretAsInts();
+      IntVector r2 = FloatVector.fromArray(SF, a, from + 2 * rs).reinterpretAsInts();
+      IntVector r3 = FloatVector.fromArray(SF, a, from + 3 * rs).reinterpretAsInts();
+      IntVector r4 = FloatVector.fromArray(SF, a, from + 4 * rs).reinterpretAsInts();
+      IntVector r5 = FloatVector.fromArray(SF, a, from + 5 * rs).reinterpretAsInts();
+      IntVector r6 = FloatVector.fromArray(SF, a, from + 6 * rs).reinterpretAsInts();
+      IntVector r7 = FloatVector.fromArray(SF, a, from + 7 * rs).reinterpretAsInts();
+      IntVector low0 = pairsLow.selectFrom(r0, r1);
+      IntVector low1 = pairsLow.selectFrom(r2, r3);
+      IntVector low2 = pairsLow.selectFrom(r4, r5);
+      IntVector low3 = pairsLow.selectFrom(r6, r7);
+      IntVector high0 = pairsHigh.selectFrom(r0, r1);
+      IntVector high1 = pairsHigh.selectFrom(r2, r3);
+      IntVector high2 = pairsHigh.selectFrom(r4, r5);
+      IntVector high3 = pairsHigh.selectFrom(r6, r7);
+      IntVector x0 = foursLow.selectFrom(low0, low1);
+      IntVector y0 = foursLow.selectFrom(low2, low3);
+      IntVector x1 = foursHigh.selectFrom(low0, low1);
+      IntVector y1 = foursHigh.selectFrom(low2, low3);
+      IntVector x2 = foursLow.selectFrom(high0, high1);
+      IntVector y2 = foursLow.selectFrom(high2, high3);
+      IntVector x3 = foursHigh.selectFrom(high0, high1);
+      IntVector y3 = foursHigh.selectFrom(high2, high3);
+      low.selectFrom(x0, y0).reinterpretAsFloats().intoArray(to, at);
+      high.selectFrom(x0, y0).reinterpretAsFloats().intoArray(to, at + 16);
+      low.selectFrom(x1, y1).reinterpretAsFloats().intoArray(to, at + 32);
+      high.selectFrom(x1, y1).reinterpretAsFloats().intoArray(to, at + 48);
+      low.selectFrom(x2, y2).reinterpretAsFloats().intoArray(to, at + 64);
+      high.selectFrom(x2, y2).reinterpretAsFloats().intoArray(to, at + 80);
+      low.selectFrom(x3, y3).reinterpretAsFloats().intoArray(to, at + 96);
+      high.selectFrom(x3, y3).reinterpretAsFloats().intoArray(to, at + 112);
     }
   }
 }

@@ -9,7 +9,8 @@ import jdk.incubator.vector.VectorSpecies;
  * Two, four or eight rows times one quantised panel, {@code out [rows][32] += A W^T}, for decoding
  * small batches: a weight is unpacked in registers and multiplied with every row there, where
  * {@link Tile} would want it written to memory first. Rows are packed {@code [k][rows]}. Needs
- * 512-bit vectors; the chains of {@link Tile}, hence the same bits. Written flat, as there.
+ * 512-bit vectors; the chains of {@link Tile}, hence the same bits. Written flat, and activations
+ * broadcast as ints, as in {@link DecodeKernel}.
  */
 final class SmallBatchKernel {
   private static final VectorSpecies<Float> SF = FloatVector.SPECIES_512;
@@ -19,6 +20,9 @@ final class SmallBatchKernel {
   /** Most rows of a batch that is computed here. */
   static final int ROWS = 8;
 
+  /** Panels of a run that is read well by several streams. */
+  private static final int LONG_RUN = 16;
+
   private SmallBatchKernel() {}
 
   /** Rows, padding included, that {@code m} rows are computed as. */
@@ -27,11 +31,15 @@ final class SmallBatchKernel {
   }
 
   /**
-   * How many panels take turns. Eight rows take so long for a block that memory reads ahead too
-   * little of one panel; blocks of 8 bits are twice as large, and of four of them it is slower.
+   * How many panels of a run of {@code panels} take turns. Eight rows take so long for a block that
+   * memory reads ahead too little of one panel; but not of short runs, whose reads would begin anew
+   * too often, and blocks of 8 bits are twice as large, and of four of them it is slower.
    */
-  static int streams(BlockMatrix w, int height) {
-    return height < ROWS ? 1 : w instanceof Nf4Matrix ? 4 : 2;
+  static int streams(BlockMatrix w, int height, int panels) {
+    if (height < ROWS || panels < LONG_RUN) {
+      return 1;
+    }
+    return w instanceof Nf4Matrix ? 4 : 2;
   }
 
   /**
@@ -72,10 +80,12 @@ final class SmallBatchKernel {
         for (int n = 0; n < 8; n++) {
           FloatVector v0 = w0.selectFrom(code).reinterpretAsFloats();
           FloatVector v1 = w1.selectFrom(code).reinterpretAsFloats();
-          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          FloatVector x0 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi])).reinterpretAsFloats();
           a00 = v0.fma(x0, a00);
           a01 = v1.fma(x0, a01);
-          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          FloatVector x1 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 1])).reinterpretAsFloats();
           a10 = v0.fma(x1, a10);
           a11 = v1.fma(x1, a11);
           w0 = w0.lanewise(VectorOperators.LSHR, 4);
@@ -114,16 +124,20 @@ final class SmallBatchKernel {
         for (int n = 0; n < 8; n++) {
           FloatVector v0 = w0.selectFrom(code).reinterpretAsFloats();
           FloatVector v1 = w1.selectFrom(code).reinterpretAsFloats();
-          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          FloatVector x0 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi])).reinterpretAsFloats();
           a00 = v0.fma(x0, a00);
           a01 = v1.fma(x0, a01);
-          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          FloatVector x1 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 1])).reinterpretAsFloats();
           a10 = v0.fma(x1, a10);
           a11 = v1.fma(x1, a11);
-          FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
+          FloatVector x2 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 2])).reinterpretAsFloats();
           a20 = v0.fma(x2, a20);
           a21 = v1.fma(x2, a21);
-          FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
+          FloatVector x3 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 3])).reinterpretAsFloats();
           a30 = v0.fma(x3, a30);
           a31 = v1.fma(x3, a31);
           w0 = w0.lanewise(VectorOperators.LSHR, 4);
@@ -174,28 +188,36 @@ final class SmallBatchKernel {
         for (int n = 0; n < 8; n++) {
           FloatVector v0 = w0.selectFrom(code).reinterpretAsFloats();
           FloatVector v1 = w1.selectFrom(code).reinterpretAsFloats();
-          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          FloatVector x0 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi])).reinterpretAsFloats();
           a00 = v0.fma(x0, a00);
           a01 = v1.fma(x0, a01);
-          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          FloatVector x1 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 1])).reinterpretAsFloats();
           a10 = v0.fma(x1, a10);
           a11 = v1.fma(x1, a11);
-          FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
+          FloatVector x2 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 2])).reinterpretAsFloats();
           a20 = v0.fma(x2, a20);
           a21 = v1.fma(x2, a21);
-          FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
+          FloatVector x3 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 3])).reinterpretAsFloats();
           a30 = v0.fma(x3, a30);
           a31 = v1.fma(x3, a31);
-          FloatVector x4 = FloatVector.broadcast(SF, x[xi + 4]);
+          FloatVector x4 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 4])).reinterpretAsFloats();
           a40 = v0.fma(x4, a40);
           a41 = v1.fma(x4, a41);
-          FloatVector x5 = FloatVector.broadcast(SF, x[xi + 5]);
+          FloatVector x5 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 5])).reinterpretAsFloats();
           a50 = v0.fma(x5, a50);
           a51 = v1.fma(x5, a51);
-          FloatVector x6 = FloatVector.broadcast(SF, x[xi + 6]);
+          FloatVector x6 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 6])).reinterpretAsFloats();
           a60 = v0.fma(x6, a60);
           a61 = v1.fma(x6, a61);
-          FloatVector x7 = FloatVector.broadcast(SF, x[xi + 7]);
+          FloatVector x7 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 7])).reinterpretAsFloats();
           a70 = v0.fma(x7, a70);
           a71 = v1.fma(x7, a71);
           w0 = w0.lanewise(VectorOperators.LSHR, 4);
@@ -249,10 +271,12 @@ final class SmallBatchKernel {
                   .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
                   .reinterpretAsFloats()
                   .sub(Int8Matrix.BIAS);
-          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          FloatVector x0 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi])).reinterpretAsFloats();
           a00 = v0.fma(x0, a00);
           a01 = v1.fma(x0, a01);
-          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          FloatVector x1 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 1])).reinterpretAsFloats();
           a10 = v0.fma(x1, a10);
           a11 = v1.fma(x1, a11);
           w0 = w0.lanewise(VectorOperators.LSHR, 8);
@@ -298,16 +322,20 @@ final class SmallBatchKernel {
                   .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
                   .reinterpretAsFloats()
                   .sub(Int8Matrix.BIAS);
-          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          FloatVector x0 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi])).reinterpretAsFloats();
           a00 = v0.fma(x0, a00);
           a01 = v1.fma(x0, a01);
-          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          FloatVector x1 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 1])).reinterpretAsFloats();
           a10 = v0.fma(x1, a10);
           a11 = v1.fma(x1, a11);
-          FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
+          FloatVector x2 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 2])).reinterpretAsFloats();
           a20 = v0.fma(x2, a20);
           a21 = v1.fma(x2, a21);
-          FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
+          FloatVector x3 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 3])).reinterpretAsFloats();
           a30 = v0.fma(x3, a30);
           a31 = v1.fma(x3, a31);
           w0 = w0.lanewise(VectorOperators.LSHR, 8);
@@ -365,28 +393,36 @@ final class SmallBatchKernel {
                   .lanewise(VectorOperators.XOR, Int8Matrix.BIASED)
                   .reinterpretAsFloats()
                   .sub(Int8Matrix.BIAS);
-          FloatVector x0 = FloatVector.broadcast(SF, x[xi]);
+          FloatVector x0 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi])).reinterpretAsFloats();
           a00 = v0.fma(x0, a00);
           a01 = v1.fma(x0, a01);
-          FloatVector x1 = FloatVector.broadcast(SF, x[xi + 1]);
+          FloatVector x1 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 1])).reinterpretAsFloats();
           a10 = v0.fma(x1, a10);
           a11 = v1.fma(x1, a11);
-          FloatVector x2 = FloatVector.broadcast(SF, x[xi + 2]);
+          FloatVector x2 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 2])).reinterpretAsFloats();
           a20 = v0.fma(x2, a20);
           a21 = v1.fma(x2, a21);
-          FloatVector x3 = FloatVector.broadcast(SF, x[xi + 3]);
+          FloatVector x3 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 3])).reinterpretAsFloats();
           a30 = v0.fma(x3, a30);
           a31 = v1.fma(x3, a31);
-          FloatVector x4 = FloatVector.broadcast(SF, x[xi + 4]);
+          FloatVector x4 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 4])).reinterpretAsFloats();
           a40 = v0.fma(x4, a40);
           a41 = v1.fma(x4, a41);
-          FloatVector x5 = FloatVector.broadcast(SF, x[xi + 5]);
+          FloatVector x5 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 5])).reinterpretAsFloats();
           a50 = v0.fma(x5, a50);
           a51 = v1.fma(x5, a51);
-          FloatVector x6 = FloatVector.broadcast(SF, x[xi + 6]);
+          FloatVector x6 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 6])).reinterpretAsFloats();
           a60 = v0.fma(x6, a60);
           a61 = v1.fma(x6, a61);
-          FloatVector x7 = FloatVector.broadcast(SF, x[xi + 7]);
+          FloatVector x7 =
+              IntVector.broadcast(SI, Float.floatToRawIntBits(x[xi + 7])).reinterpretAsFloats();
           a70 = v0.fma(x7, a70);
           a71 = v1.fma(x7, a71);
           w0 = w0.lanewise(VectorOperators.LSHR, 8);

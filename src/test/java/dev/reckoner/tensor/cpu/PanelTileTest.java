@@ -82,4 +82,21 @@ class PanelTileTest {
     PackTile512.pack(a, 2, stride, k, actual, 3);
     assertThat(actual).containsExactly(expected);
   }
+
+  @ParameterizedTest
+  @ValueSource(ints = {16, 48, 128})
+  void eightRowsArePackedColumnByColumn(int k) {
+    assumeThat(DecodeKernel.supported()).as("512-bit vectors").isTrue();
+    int stride = k + 3;
+    float[] a = floats(8 * stride + 2, k);
+    float[] expected = new float[8 * k + 6];
+    for (int p = 0; p < k; p++) {
+      for (int r = 0; r < 8; r++) {
+        expected[3 + 8 * p + r] = a[2 + r * stride + p];
+      }
+    }
+    float[] actual = new float[8 * k + 6];
+    PackTile512.pack8(a, 2, stride, k, actual, 3);
+    assertThat(actual).containsExactly(expected);
+  }
 }
