@@ -15,7 +15,7 @@ final class Gemm {
   static final int KC = L == 16 ? 192 : 128;
 
   /** Rows of A a task: a slice of them and their sums by {@link #GROUP} panels are in the cache. */
-  private static final int MOST_ROWS = 22 * Tile.BLOCK;
+  private static final int MOST_ROWS = 16 * Tile.BLOCK;
 
   /** Rows that are packed together, or computed at least; blocks of them are multiples. */
   private static final int UNIT = 2 * Tile.BLOCK;
