@@ -182,7 +182,8 @@ public final class BenchCommand implements Callable<Integer> {
 
   private void infer(Gemma3 gemma, BenchProbe probe, BenchReport report, int count) {
     Path work = temporary();
-    try (GemmaTokenizer tokenizer = tokenizer(gemma.config(), work);
+    boolean words = peer != null || only.contains(Part.PREFIX) || only.contains(Part.ANALYSIS);
+    try (GemmaTokenizer tokenizer = words ? tokenizer(gemma.config(), work) : null;
         BenchPeer other = peer == null ? null : peer(gemma.config(), work, count)) {
       if (only.contains(Part.START)) {
         start(work, probe, report);
@@ -195,19 +196,25 @@ public final class BenchCommand implements Callable<Integer> {
         bench.decode(1, prompt);
         bench.decode(8, prompt);
       }
-      try (BenchRequests requests = new BenchRequests(gemma, tokenizer)) {
-        if (only.contains(Part.PREFIX)) {
-          bench.prefix(requests, prompt);
-        }
-        if (only.contains(Part.ANALYSIS)) {
-          bench.analysis(requests);
-        }
+      if (words) {
+        requests(bench, gemma, tokenizer);
       }
       if (other != null) {
         report.peer(other.version(), other.megabytes());
       }
     } finally {
       delete(work);
+    }
+  }
+
+  private void requests(BenchInference bench, Gemma3 gemma, GemmaTokenizer tokenizer) {
+    try (BenchRequests requests = new BenchRequests(gemma, tokenizer)) {
+      if (only.contains(Part.PREFIX)) {
+        bench.prefix(requests, prompt);
+      }
+      if (only.contains(Part.ANALYSIS)) {
+        bench.analysis(requests);
+      }
     }
   }
 

@@ -108,6 +108,26 @@ class BundleCommandTest {
   }
 
   @Test
+  void measuresAShapeWithoutAModel() throws Exception {
+    Result measured =
+        reckoner(
+            "bench",
+            "inference",
+            "--backend",
+            "cpu",
+            "--shape",
+            "gemma-3-270m",
+            "--only",
+            "prefill,decode",
+            "--prompt",
+            "16",
+            "--iterations",
+            "1");
+    assertThat(measured.code()).as(measured.err()).isZero();
+    assertThat(measured.out()).contains("prefill 16", "decode, batch 1", "decode, batch 8");
+  }
+
+  @Test
   void saysWhatIsMissing() throws Exception {
     Result noData = reckoner("train");
     assertThat(noData.code()).isEqualTo(1);
