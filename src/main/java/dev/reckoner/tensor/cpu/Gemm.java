@@ -629,6 +629,8 @@ final class Gemm {
   private float[] packFew(CpuTensor x, int height) {
     int k = x.columns;
     float[] packed = pool.take((long) height * k);
+    // Here and not in packA: of a prompt's last eight rows it would have to be compiled at the
+    // start.
     if (x.rows == 8 && DecodeKernel.supported()) {
       PackTile512.pack8(x.data, x.offset, x.stride, k, packed, 0);
       return packed;

@@ -7,8 +7,8 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Twelve rows as a tile of A, by 512-bit vectors: 0.08 ns an element where a loop that moves them
- * one by one takes 0.5. Written flat, as {@link Tile} is.
+ * Twelve or eight rows as a tile of A, by 512-bit vectors: 0.08 ns an element where a loop that
+ * moves them one by one takes 0.5. Written flat, as {@link Tile} is.
  */
 final class PackTile512 {
   private static final VectorSpecies<Float> SF = FloatVector.SPECIES_512;

@@ -72,15 +72,9 @@ class PanelTileTest {
     assumeThat(Tile.TALLEST).as("rows of the largest tile of this machine").isEqualTo(12);
     int stride = k + 5;
     float[] a = floats(12 * stride + 2, k);
-    float[] expected = new float[12 * k + 6];
-    for (int p = 0; p < k; p++) {
-      for (int r = 0; r < 12; r++) {
-        expected[3 + 12 * p + r] = a[2 + r * stride + p];
-      }
-    }
     float[] actual = new float[12 * k + 6];
     PackTile512.pack(a, 2, stride, k, actual, 3);
-    assertThat(actual).containsExactly(expected);
+    assertThat(actual).containsExactly(columnByColumn(a, 12, stride, k));
   }
 
   @ParameterizedTest
@@ -89,14 +83,19 @@ class PanelTileTest {
     assumeThat(DecodeKernel.supported()).as("512-bit vectors").isTrue();
     int stride = k + 3;
     float[] a = floats(8 * stride + 2, k);
-    float[] expected = new float[8 * k + 6];
-    for (int p = 0; p < k; p++) {
-      for (int r = 0; r < 8; r++) {
-        expected[3 + 8 * p + r] = a[2 + r * stride + p];
-      }
-    }
     float[] actual = new float[8 * k + 6];
     PackTile512.pack8(a, 2, stride, k, actual, 3);
-    assertThat(actual).containsExactly(expected);
+    assertThat(actual).containsExactly(columnByColumn(a, 8, stride, k));
+  }
+
+  /** Rows that begin at 2, packed from 3 on, with zeros around. */
+  private static float[] columnByColumn(float[] a, int rows, int stride, int k) {
+    float[] packed = new float[rows * k + 6];
+    for (int p = 0; p < k; p++) {
+      for (int r = 0; r < rows; r++) {
+        packed[3 + rows * p + r] = a[2 + r * stride + p];
+      }
+    }
+    return packed;
   }
 }
