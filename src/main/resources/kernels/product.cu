@@ -692,68 +692,82 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #endif
 #endif
   __syncthreads();
-  // The sum over slices of tile n, column c of it, row t.
-  auto sum = [&](int unit, int n, int c, int t) {
-    int place = (((unit * SLICES * MT + t / 16) * TILES + n) * 32 + (t % 8) * 4 + c / 2) * 4 +
-                (t % 16 >= 8 ? 2 : 0) + (c & 1);
-    float v = 0.f;
-#pragma unroll
-    for (int s = 0; s < SLICES; s++) v += parts[place + s * MT * TILES * 128];
-#if ADAPTED && !UNIFORM
-    if (adapters) v += extra[place - unit * (SLICES - 1) * MT * TILES * 128];
-#endif
-    return v;
-  };
   constexpr int BLOCK = UNITS * OUTS;
+  // As the sums lie: two columns of two rows of a tile at a time, added up over the slices.
+  auto sums = [&](int unit, int m, int n) {
+    int place = (unit * SLICES * MT + m) * TILES + n;
+    float4 all = make_float4(0.f, 0.f, 0.f, 0.f);
+#pragma unroll
+    for (int s = 0; s < SLICES; s++) {
+      float4 v = reinterpret_cast<const float4 *>(parts)[(place + s * MT * TILES) * 32 + lane];
+      all.x += v.x, all.y += v.y, all.z += v.z, all.w += v.w;
+    }
+#if ADAPTED && !UNIFORM
+    if (adapters) {
+      float4 v = reinterpret_cast<const float4 *>(extra)[((unit * MT + m) * TILES + n) * 32 + lane];
+      all.x += v.x, all.y += v.y, all.z += v.z, all.w += v.w;
+    }
+#endif
+    return all;
+  };
 #if GEGLU
-  // As the sums lie: two columns of two rows at a time. Of gate and up as they would be stored.
+  // Of gate and up as they would be stored.
 #pragma unroll 1
   for (int i = threadIdx.x; i < UNITS * MT * (TILES / 2) * 32; i += 256) {
     int n = i / 32 % (TILES / 2), m = i / (32 * (TILES / 2)) % MT, unit = i / (32 * (TILES / 2) * MT);
     int t = m * 16 + g, c = unit * OUTS + n * 8 + 2 * q;
     if (t >= rows || blockIdx.x * BLOCK + c >= outs) continue;
-    float4 both[2] = {make_float4(0.f, 0.f, 0.f, 0.f), make_float4(0.f, 0.f, 0.f, 0.f)};
-#pragma unroll
-    for (int h = 0; h < 2; h++) {
-      int place = (unit * SLICES * MT + m) * TILES + n + h * (TILES / 2);
-#pragma unroll
-      for (int s = 0; s < SLICES; s++) {
-        float4 v = reinterpret_cast<const float4 *>(parts)[(place + s * MT * TILES) * 32 + lane];
-        both[h].x += v.x, both[h].y += v.y, both[h].z += v.z, both[h].w += v.w;
-      }
-#if ADAPTED && !UNIFORM
-      if (adapters) {
-        float4 v = reinterpret_cast<const float4 *>(
-            extra)[((unit * MT + m) * TILES + n + h * (TILES / 2)) * 32 + lane];
-        both[h].x += v.x, both[h].y += v.y, both[h].z += v.z, both[h].w += v.w;
-      }
-#endif
-    }
+    float4 gate = sums(unit, m, n), up = sums(unit, m, n + TILES / 2);
     float slope;
     auto value = [&](float gate, float up) {
       return gelu(toFloat(toBf16(gate)), &slope) * toFloat(toBf16(up));
     };
-    u32 first = pack(value(both[0].x, both[1].x), value(both[0].y, both[1].y));
+    u32 first = pack(value(gate.x, up.x), value(gate.y, up.y));
     int column = blockIdx.x * BLOCK + c;
     bf16 *place = y + (i64)t * ys + (ORDERED_Y ? ordered(column) : column);
     *reinterpret_cast<u32 *>(place) = first;
     if (ADAPTED) *reinterpret_cast<u32 *>(made + t * (BLOCK + 8) + c) = first;
     if (t + 8 >= rows) continue;
-    u32 second = pack(value(both[0].z, both[1].z), value(both[0].w, both[1].w));
+    u32 second = pack(value(gate.z, up.z), value(gate.w, up.w));
     *reinterpret_cast<u32 *>(place + (i64)8 * ys) = second;
     if (ADAPTED) *reinterpret_cast<u32 *>(made + (t + 8) * (BLOCK + 8) + c) = second;
   }
 #else
+  bool paired = ys % 2 == 0 && (u64)y % 4 == 0;
+  auto write = [&](int t, int n, float first, float second) {
+    if (t >= rows) return;
+    bool both = n + 1 < outs;
+    if (partial) {
+      float *place = partial + ((i64)blockIdx.y * rows + t) * outs + n;
+      if (OUTPUTS % 2 == 0 && EXACT) {
+        *reinterpret_cast<float2 *>(place) = make_float2(first, second);
+      } else {
+        place[0] = first;
+        if (both) place[1] = second;
+      }
+    } else {
+      bf16 *place = y + (i64)t * ys + n;
+      first *= alpha, second *= alpha;
+      if (beta != 0.f) {
+        first += beta * toFloat(place[0]);
+        if (both) second += beta * toFloat(place[1]);
+      }
+      if (both && paired) {
+        *reinterpret_cast<u32 *>(place) = pack(first, second);
+      } else {
+        place[0] = toBf16(first);
+        if (both) place[1] = toBf16(second);
+      }
+    }
+  };
 #pragma unroll 1
-  for (int i = threadIdx.x; i < rows * BLOCK; i += 256) {
-    int t = i / BLOCK, c = i % BLOCK, unit = c / OUTS, inUnit = c % OUTS, n = blockIdx.x * BLOCK + c;
-    if (n >= outs) continue;
-    float v = sum(unit, inUnit / 8, inUnit % 8, t);
-    bf16 *place = y + (i64)t * ys + n;
-    if (partial)
-      partial[((i64)blockIdx.y * rows + t) * outs + n] = v;
-    else
-      *place = toBf16(beta != 0.f ? alpha * v + beta * toFloat(*place) : alpha * v);
+  for (int i = threadIdx.x; i < UNITS * MT * TILES * 32; i += 256) {
+    int n = i / 32 % TILES, m = i / (32 * TILES) % MT, unit = i / (32 * TILES * MT);
+    int t = m * 16 + g, c = blockIdx.x * BLOCK + unit * OUTS + n * 8 + 2 * q;
+    if (c >= outs) continue;
+    float4 v = sums(unit, m, n);
+    write(t, c, v.x, v.y);
+    write(t + 8, c, v.z, v.w);
   }
 #endif
 #if UNIFORM && GEGLU

@@ -13,63 +13,116 @@
 #define ADAPTED 0
 #define HELD 0
 #define ORDERED 0
+#define FETCHING 0
+#define ROWS 1
 #endif
 #define WARPS (THREADS / 32)
-// Warps that only ask for copies.
+// Warps that only ask for copies, and one that fetches keys and values ahead.
 #define COPIERS (HELD ? 4 : 0)
 #define MOST_RANKS 512
+// Of the next layer's ranks, tiles of 8 that a warp makes at a time.
+#define TOGETHER (ROWS > 1 ? 2 : 6)
 
-// Of the threads that have columns.
-__device__ __forceinline__ void barrier() {
-  asm volatile("bar.sync 1, %0;" ::"n"(THREADS) : "memory");
+// Of the threads that share a row.
+__device__ __forceinline__ void barrier(int group) {
+  if (ROWS == 1)
+    asm volatile("bar.sync 1, %0;" ::"n"(THREADS) : "memory");
+  else
+    asm volatile("bar.sync %0, %1;" ::"r"(group + 1), "n"(THREADS) : "memory");
 }
 
-__device__ __forceinline__ float blockSum(float v, float *shared) {
+// Of the threads that share a block's rows.
+__device__ __forceinline__ void barrierOfAll() {
+  if (ROWS == 1)
+    barrier(0);
+  else
+    asm volatile("bar.sync 15, %0;" ::"n"(ROWS * THREADS) : "memory");
+}
+
+__device__ __forceinline__ float rowSum(float v, float *shared, int group) {
   v = warpSum(v);
-  if ((threadIdx.x & 31) == 0) shared[threadIdx.x >> 5] = v;
-  barrier();
+  if ((threadIdx.x & 31) == 0) shared[threadIdx.x / 32 % WARPS] = v;
+  barrier(group);
   float all = 0.f;
 #pragma unroll
   for (int i = 0; i < WARPS; i++) all += shared[i];
   return all;
 }
 
-// One block a row. x += norm(branch) and h = norm(x); or, where ids is not null, x = scale times the
-// rows of a table and h = norm(x). The branch is partial [SPLITS, rows, COLUMNS], added up, and what its
-// layer's adapters add to it, from u [rows, SUMS, US], added up. next: the adapters of the layer that
-// reads h, whose ranks go to nextU [rows, NEXT_US]; adapters and next may be null; US and NEXT_US are
-// multiples of 4, COLUMNS of 64. Every sum runs in an order that follows from the row's own adapter.
-extern "C" __global__ __launch_bounds__(THREADS + COPIERS * 32) void step_norm(
-    const bf16 *table, const int *ids, float tableScale, const float *partial,
-    const RowAdapter *adapters, const float *u, const float *w, float eps, bf16 *x, int xs,
-    const float *w2, bf16 *h, int hs, const RowAdapter *next, float *nextU) {
-  __shared__ float first[WARPS], second[WARPS];
-  int row = blockIdx.x, rows = gridDim.x;
-  x += (i64)row * xs, h += (i64)row * hs;
+// A block has up to ROWS rows, THREADS threads each: those that `blocks` says, {first, count}, which
+// have the same adapters; or, where it is null, ROWS each. x += norm(branch) and h = norm(x); or, where
+// ids is not null, x = scale times the rows of a table and h = norm(x). The branch is partial [SPLITS,
+// rows, COLUMNS], added up, and what its layer's adapters add to it, from u [rows, SUMS, US], added up.
+// next: the adapters of the layer that reads h, whose ranks go to nextU [rows, NEXT_US]; adapters and
+// next may be null; US and NEXT_US are multiples of 4, COLUMNS of 64. Every sum runs in an order that
+// follows from the row's own adapter. FETCHING: what attention of `layer` will read of the rows' caches,
+// of a row at most mostFetched bytes of keys and of values, goes to the cache of all multiprocessors.
+extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 32) void step_norm(
+    const bf16 *table, const int *ids, float tableScale, const float *partial, int rows,
+    const int2 *blocks, const RowAdapter *adapters, const float *u, const float *w, float eps, bf16 *x,
+    int xs, const float *w2, bf16 *h, int hs, const RowAdapter *next, float *nextU, const Cache *caches,
+    const int4 *steps, int layer, int width, int window, u32 mostFetched) {
+  __shared__ float first[ROWS][WARPS], second[ROWS][WARPS];
   letNextStart();
+  int group = ROWS == 1 ? 0 : threadIdx.x / THREADS, t = ROWS == 1 ? threadIdx.x : threadIdx.x % THREADS;
+  int begin = blockIdx.x * ROWS, count = min(ROWS, rows - begin);
+  if (ROWS > 1 && blocks) {
+    int2 block = blocks[blockIdx.x];
+    begin = block.x, count = block.y;
+  }
+  int row = begin + group;
+#if FETCHING
+  auto fetchAhead = [&] {
+    int lane = threadIdx.x & 31;
+    if (lane >= count * 2) return;
+    int4 step = steps[begin + lane / 2];
+    Cache cache = caches[step.w];
+    int from = window > 0 ? max(0, step.z + 1 - window) : 0;
+    const bf16 *keys = (lane & 1 ? cache.v : cache.k) + layer * cache.layerStride + (i64)from * width;
+    u32 bytes = (u32)min((i64)mostFetched, (i64)(step.z - from) * width * 2) & ~15u;
+    if (bytes) prefetchRange(keys, bytes);
+  };
+#if !HELD
+  if (threadIdx.x >= ROWS * THREADS) {
+    fetchAhead();
+    return;
+  }
+#endif
+#endif
 #if ADAPTED
-  // The branch's layer is one matrix, so its adapters have one part.
-  __shared__ __align__(16) float ranks[RANKS ? RANKS : MOST_RANKS];
-  __shared__ __align__(16) float some[RANKS && RANKS <= 32 ? WARPS * 48 : 4 * THREADS];
-  __shared__ __align__(16) bf16 normed[COLUMNS];
+  // The branch's layer is one matrix, so its adapters have one part. Rows of `wide` lie so far apart that
+  // lanes do not meet in a bank.
+  constexpr int APART = COLUMNS + 4;
+  __shared__ __align__(16) bf16 ranks[ROWS][RANKS ? RANKS : MOST_RANKS];  // times scale
+  __shared__ __align__(16) float
+      some[ROWS][RANKS && RANKS <= 32 ? WARPS * TOGETHER * 8 * ROWS : 4 * THREADS];
+  __shared__ __align__(16) float wide[ROWS][APART];  // what adapters add; then h
   __shared__ __align__(8) u64 barriers[2];
   u64 *ofBytesA = barriers, *ofBytesB = barriers + 1;
   extern __shared__ __align__(128) bf16 memory[];
-  int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
+  int warp = t >> 5, lane = t & 31, g = lane >> 2, q = lane & 3;
   RowAdapter own = {nullptr, nullptr, 0, 0.f}, to = own;
-  if (adapters) own = adapters[row];
-  if (next) to = next[row];
+  if (adapters) own = adapters[begin];
+  if (next) to = next[begin];
 #if HELD
   // Rows of A 16 bytes more than a multiple of 128 apart: lanes do not meet in a bank.
   constexpr int PITCH = COLUMNS + 8;
   const bf16 *ofA = memory, *ofB = memory + NEXT_US * PITCH;
   if (threadIdx.x == 0) initBarriers(barriers, 2);
   __syncthreads();
-  if (threadIdx.x >= THREADS) {
+#if FETCHING
+  if (threadIdx.x >= (ROWS * WARPS + COPIERS) * 32) {
+    // After what is waited for.
+    if (to.ranks) awaitBytes(ofBytesA);
+    fetchAhead();
+    return;
+  }
+#endif
+  if (threadIdx.x >= ROWS * THREADS) {
     // Adapters do not depend on what came before, and who they are is known late: warps of their own
     // ask for them, so that nothing else waits. By few lanes of each: such copies leave a warp one by
     // one.
-    int copier = lane * COPIERS + warp - WARPS;
+    int copier = lane * COPIERS + threadIdx.x / 32 - ROWS * WARPS;
     if (copier == 0) {
       if (own.ranks) copyRange((void *)ofB, own.b, own.ranks * COLUMNS * 2, ofBytesB);
       expectBytes(ofBytesB, own.ranks * COLUMNS * 2);
@@ -85,155 +138,168 @@ extern "C" __global__ __launch_bounds__(THREADS + COPIERS * 32) void step_norm(
   const bf16 *ofA = to.a, *ofB = own.b;
 #endif
 #endif
+  x += (i64)row * xs, h += (i64)row * hs;
   float2 gain[PAIRS], gain2[PAIRS];
 #pragma unroll
   for (int i = 0; i < PAIRS; i++) {
-    int c = 2 * (threadIdx.x + i * THREADS);
+    int c = 2 * (t + i * THREADS);
     if (c >= COLUMNS) continue;
     gain2[i] = *reinterpret_cast<const float2 *>(w2 + c);
     if (!ids) gain[i] = *reinterpret_cast<const float2 *>(w + c);
   }
   awaitPrevious();
+  bool mine = ROWS == 1 || group < count;
   float2 value[PAIRS];
-  if (ids) {
-    const bf16 *from = table + (i64)ids[row] * COLUMNS;
-#pragma unroll
-    for (int i = 0; i < PAIRS; i++) {
-      int c = 2 * (threadIdx.x + i * THREADS);
-      if (c >= COLUMNS) continue;
-      u32 pair = *reinterpret_cast<const u32 *>(from + c);
-      value[i] = make_float2(lowHalf(pair) * tableScale, highHalf(pair) * tableScale);
-    }
-  } else {
-#if ADAPTED
-    // Four ranks side by side, their sums divided among `lists`. Where ranks are known beforehand,
-    // those of a row without an adapter are read too, rather than waiting for who it is.
-    int count = RANKS ? RANKS : own.ranks, quads = 1;
-    while (quads * 4 < count) quads <<= 1;
-    int lists = THREADS / quads, list = threadIdx.x / quads, quad = threadIdx.x % quads * 4;
-    int times = (SUMS + lists - 1) / lists;
-    float4 mine = make_float4(0.f, 0.f, 0.f, 0.f);
-    if (adapters && count && list < lists && quad < US) {
-      const float *from = u + (i64)row * SUMS * US + quad;
-#pragma unroll 2
-      for (int i = 0; i < times; i++)
-        if (list + i * lists < SUMS) {
-          float4 v = *reinterpret_cast<const float4 *>(from + (list + i * lists) * US);
-          mine.x += v.x, mine.y += v.y, mine.z += v.z, mine.w += v.w;
-        }
-    }
-#endif
-    u32 old[PAIRS];
-#pragma unroll
-    for (int i = 0; i < PAIRS; i++) {
-      int c = 2 * (threadIdx.x + i * THREADS);
-      if (c < COLUMNS) old[i] = *reinterpret_cast<const u32 *>(x + c);
-    }
-#pragma unroll
-    for (int i = 0; i < PAIRS; i++) {
-      int c = 2 * (threadIdx.x + i * THREADS);
-      if (c >= COLUMNS) continue;
-      float2 sum = make_float2(0.f, 0.f);
-#pragma unroll
-      for (int s = 0; s < SPLITS; s++) {
-        float2 p = *reinterpret_cast<const float2 *>(partial + ((i64)s * rows + row) * COLUMNS + c);
-        sum.x += p.x, sum.y += p.y;
-      }
-      value[i] = sum;
-    }
-#if ADAPTED
-    if (own.ranks) {
-      for (int o = quads; o < 32; o <<= 1) {
-        mine.x += __shfl_xor_sync(~0u, mine.x, o), mine.y += __shfl_xor_sync(~0u, mine.y, o);
-        mine.z += __shfl_xor_sync(~0u, mine.z, o), mine.w += __shfl_xor_sync(~0u, mine.w, o);
-      }
-      int place = quads >= 32 ? threadIdx.x : warp * quads + lane;
-      if (quads >= 32 || lane < quads) reinterpret_cast<float4 *>(some)[place] = mine;
-      barrier();
-      int left = quads >= 32 ? lists : WARPS;
-#pragma unroll 1
-      for (int r = threadIdx.x; r < count; r += THREADS) {
-        float all = 0.f;
-#pragma unroll WARPS
-        for (int i = 0; i < left; i++) all += some[i * quads * 4 + r];
-        ranks[r] = all;
-      }
-#if HELD
-      awaitBytes(ofBytesB);
-#endif
-      barrier();
-      // Eight ranks of one of the two columns at a time, neighbours others first: so they do not meet
-      // in a bank.
-      int eights = count % 8 == 0 ? count / 4 : 0;
-      int begin = eights >= 8 ? lane : lane * eights / 8;
+  u32 old[PAIRS];
+  if (mine) {
+    if (ids) {
+      const bf16 *from = table + (i64)ids[row] * COLUMNS;
 #pragma unroll
       for (int i = 0; i < PAIRS; i++) {
-        int c = 2 * (threadIdx.x + i * THREADS);
+        int c = 2 * (t + i * THREADS);
         if (c >= COLUMNS) continue;
-        float2 more = make_float2(0.f, 0.f);
-#pragma unroll 1
-        for (int j = 0; j < eights; j++) {
-          int at = (j + begin) % eights, r = at % (eights / 2) * 8;
-          float b[8], a[8];
-          load(ofB + c * count + at * 8, b);
-          load(ranks + r, a);
-          float even = 0.f, odd = 0.f;
-#pragma unroll
-          for (int e = 0; e < 8; e += 2)
-            even = fmaf(a[e], b[e], even), odd = fmaf(a[e + 1], b[e + 1], odd);
-          (at < eights / 2 ? more.x : more.y) += even + odd;
-        }
-#if !RANKS
-#pragma unroll 1
-        for (int r = eights * 4; r < count; r++) {
-          more.x = fmaf(ranks[r], toFloat(ofB[c * count + r]), more.x);
-          more.y = fmaf(ranks[r], toFloat(ofB[(c + 1) * count + r]), more.y);
-        }
+        u32 pair = *reinterpret_cast<const u32 *>(from + c);
+        value[i] = make_float2(lowHalf(pair) * tableScale, highHalf(pair) * tableScale);
+      }
+    } else {
+#if ADAPTED
+      // Four ranks side by side, their sums divided among `lists`. Where ranks are known beforehand,
+      // those of a row without an adapter are read too, rather than waiting for who it is.
+      int ownCount = RANKS ? RANKS : own.ranks, quads = 1;
+      while (quads * 4 < ownCount) quads <<= 1;
+      int lists = THREADS / quads, list = t / quads, quad = t % quads * 4;
+      int times = (SUMS + lists - 1) / lists;
+      float4 part = make_float4(0.f, 0.f, 0.f, 0.f);
+      if (adapters && ownCount && list < lists && quad < US) {
+        const float *from = u + (i64)row * SUMS * US + quad;
+#pragma unroll 2
+        for (int i = 0; i < times; i++)
+          if (list + i * lists < SUMS) {
+            float4 v = *reinterpret_cast<const float4 *>(from + (list + i * lists) * US);
+            part.x += v.x, part.y += v.y, part.z += v.z, part.w += v.w;
+          }
+      }
 #endif
-        value[i].x = fmaf(own.scale, more.x, value[i].x);
-        value[i].y = fmaf(own.scale, more.y, value[i].y);
+#pragma unroll
+      for (int i = 0; i < PAIRS; i++) {
+        int c = 2 * (t + i * THREADS);
+        if (c < COLUMNS) old[i] = *reinterpret_cast<const u32 *>(x + c);
+      }
+#pragma unroll
+      for (int i = 0; i < PAIRS; i++) {
+        int c = 2 * (t + i * THREADS);
+        if (c >= COLUMNS) continue;
+        float2 sum = make_float2(0.f, 0.f);
+#pragma unroll
+        for (int s = 0; s < SPLITS; s++) {
+          float2 p = *reinterpret_cast<const float2 *>(partial + ((i64)s * rows + row) * COLUMNS + c);
+          sum.x += p.x, sum.y += p.y;
+        }
+        value[i] = sum;
+      }
+#if ADAPTED
+      if (own.ranks) {
+        for (int o = quads; o < 32; o <<= 1) {
+          part.x += __shfl_xor_sync(~0u, part.x, o), part.y += __shfl_xor_sync(~0u, part.y, o);
+          part.z += __shfl_xor_sync(~0u, part.z, o), part.w += __shfl_xor_sync(~0u, part.w, o);
+        }
+        int place = quads >= 32 ? t : warp * quads + lane;
+        if (quads >= 32 || lane < quads) reinterpret_cast<float4 *>(some[group])[place] = part;
+        barrier(group);
+        int left = quads >= 32 ? lists : WARPS;
+#pragma unroll 1
+        for (int r = t; r < (ownCount + 15) / 16 * 16; r += THREADS) {
+          float all = 0.f;
+          if (r < ownCount)
+#pragma unroll WARPS
+            for (int i = 0; i < left; i++) all += some[group][i * quads * 4 + r];
+          ranks[group][r] = toBf16(all * own.scale);
+        }
+      }
+#endif
+    }
+  }
+#if ADAPTED
+  if (!ids && own.ranks) {
+    // Sixteen ranks of eight columns at a time, rows of x the first of 16.
+    int ownCount = RANKS ? RANKS : own.ranks;
+#if HELD
+    awaitBytes(ofBytesB);
+#endif
+    barrierOfAll();
+#pragma unroll 3
+    for (int tile = threadIdx.x >> 5; tile < COLUMNS / 8; tile += ROWS * WARPS) {
+      float c[4] = {0.f, 0.f, 0.f, 0.f};
+#pragma unroll 1
+      for (int r = q * 4; r < ownCount + q * 4; r += 16) {
+        uint2 a = g < ROWS ? *reinterpret_cast<const uint2 *>(ranks[g < ROWS ? g : 0] + r) : make_uint2(0, 0);
+        const bf16 *from = ofB + (tile * 8 + g) * ownCount + r;
+        uint2 b;
+        if (RANKS || ownCount % 4 == 0) {
+          b = r < ownCount ? *reinterpret_cast<const uint2 *>(from) : make_uint2(0, 0);
+        } else {
+          u32 v[4];
+#pragma unroll
+          for (int i = 0; i < 4; i++) v[i] = r + i < ownCount ? from[i] : 0;
+          b = make_uint2(v[0] | v[1] << 16, v[2] | v[3] << 16);
+        }
+        mma(c, a.x, 0, a.y, 0, b.x, b.y);
+      }
+      if (g < ROWS) *reinterpret_cast<float2 *>(wide[g] + tile * 8 + 2 * q) = make_float2(c[0], c[1]);
+    }
+    barrierOfAll();
+    if (mine)
+#pragma unroll
+      for (int i = 0; i < PAIRS; i++) {
+        int c = 2 * (t + i * THREADS);
+        if (c >= COLUMNS) continue;
+        float2 more = *reinterpret_cast<const float2 *>(wide[group] + c);
+        value[i].x += more.x, value[i].y += more.y;
+      }
+  }
+#endif
+  if (mine) {
+    if (!ids) {
+      float square = 0.f;
+#pragma unroll
+      for (int i = 0; i < PAIRS; i++) {
+        int c = 2 * (t + i * THREADS);
+        if (c >= COLUMNS) continue;
+        // As it would be stored.
+        u32 pair = pack(value[i].x, value[i].y);
+        value[i] = make_float2(lowHalf(pair), highHalf(pair));
+        square += value[i].x * value[i].x + value[i].y * value[i].y;
+      }
+      float r = rsqrtf(rowSum(square, first[group], group) / COLUMNS + eps);
+#pragma unroll
+      for (int i = 0; i < PAIRS; i++) {
+        int c = 2 * (t + i * THREADS);
+        if (c >= COLUMNS) continue;
+        value[i].x = value[i].x * r * (1.f + gain[i].x) + lowHalf(old[i]);
+        value[i].y = value[i].y * r * (1.f + gain[i].y) + highHalf(old[i]);
       }
     }
-#endif
     float square = 0.f;
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) {
-      int c = 2 * (threadIdx.x + i * THREADS);
+      int c = 2 * (t + i * THREADS);
       if (c >= COLUMNS) continue;
-      // As it would be stored.
       u32 pair = pack(value[i].x, value[i].y);
+      *reinterpret_cast<u32 *>(x + c) = pair;
       value[i] = make_float2(lowHalf(pair), highHalf(pair));
       square += value[i].x * value[i].x + value[i].y * value[i].y;
     }
-    float r = rsqrtf(blockSum(square, first) / COLUMNS + eps);
+    float r = rsqrtf(rowSum(square, second[group], group) / COLUMNS + eps);
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) {
-      int c = 2 * (threadIdx.x + i * THREADS);
+      int c = 2 * (t + i * THREADS);
       if (c >= COLUMNS) continue;
-      value[i].x = value[i].x * r * (1.f + gain[i].x) + lowHalf(old[i]);
-      value[i].y = value[i].y * r * (1.f + gain[i].y) + highHalf(old[i]);
-    }
-  }
-  float square = 0.f;
-#pragma unroll
-  for (int i = 0; i < PAIRS; i++) {
-    int c = 2 * (threadIdx.x + i * THREADS);
-    if (c >= COLUMNS) continue;
-    u32 pair = pack(value[i].x, value[i].y);
-    *reinterpret_cast<u32 *>(x + c) = pair;
-    value[i] = make_float2(lowHalf(pair), highHalf(pair));
-    square += value[i].x * value[i].x + value[i].y * value[i].y;
-  }
-  float r = rsqrtf(blockSum(square, second) / COLUMNS + eps);
-#pragma unroll
-  for (int i = 0; i < PAIRS; i++) {
-    int c = 2 * (threadIdx.x + i * THREADS);
-    if (c >= COLUMNS) continue;
-    u32 pair = pack(value[i].x * r * (1.f + gain2[i].x), value[i].y * r * (1.f + gain2[i].y));
-    *reinterpret_cast<u32 *>(h + (ORDERED ? ordered(c) : c)) = pair;
+      u32 pair = pack(value[i].x * r * (1.f + gain2[i].x), value[i].y * r * (1.f + gain2[i].y));
+      *reinterpret_cast<u32 *>(h + (ORDERED ? ordered(c) : c)) = pair;
 #if ADAPTED
-    *reinterpret_cast<u32 *>(normed + c) = pair;
+      reinterpret_cast<u32 *>(wide[group])[c / 2] = pair;
 #endif
+    }
   }
 #if ADAPTED
   if (!to.ranks) return;
@@ -241,50 +307,51 @@ extern "C" __global__ __launch_bounds__(THREADS + COPIERS * 32) void step_norm(
 #if HELD
   awaitBytes(ofBytesA);
 #endif
-  barrier();
-  // A share of the columns a warp, on tensor cores, where h is the first of 16 rows; ranks of several
-  // tiles at a time, so that one product need not wait for another.
-  constexpr int TOGETHER = 6, STEPS = COLUMNS / 16;
+  barrierOfAll();
+  // On tensor cores, where h are the first of 16 rows: a share of the columns a warp, and, of several
+  // rows, some of the ranks; ranks of several tiles at a time, so that one product need not wait for
+  // another.
+  constexpr int STEPS = COLUMNS / 16, AT_ONCE = ROWS > 1 ? 4 : 2;
 #pragma unroll 1
-  for (int first = 0; first < nextCount; first += TOGETHER * 8) {
+  for (int from = group * TOGETHER * 8; from < nextCount; from += ROWS * TOGETHER * 8) {
     float c[TOGETHER][4] = {};
-#pragma unroll 1
+#pragma unroll AT_ONCE
     for (int step = STEPS * warp / WARPS; step < STEPS * (warp + 1) / WARPS; step++) {
-      const bf16 *in = normed + step * 16 + q * 2;
-      u32 h0 = g == 0 ? *reinterpret_cast<const u32 *>(in) : 0;
-      u32 h1 = g == 0 ? *reinterpret_cast<const u32 *>(in + 8) : 0;
+      const bf16 *in = reinterpret_cast<const bf16 *>(wide[g < ROWS ? g : 0]) + step * 16 + q * 2;
+      u32 h0 = g < ROWS ? *reinterpret_cast<const u32 *>(in) : 0;
+      u32 h1 = g < ROWS ? *reinterpret_cast<const u32 *>(in + 8) : 0;
 #pragma unroll
       for (int i = 0; i < TOGETHER; i += 2) {
-        if (first + i * 8 >= nextCount) break;
+        if (from + i * 8 >= nextCount) break;
 #if HELD
         u32 a[4];
-        int r = min(first + i * 8 + (lane >> 4) * 8 + (lane & 7), nextCount - 1);
+        int r = min(from + i * 8 + (lane >> 4) * 8 + (lane & 7), nextCount - 1);
         loadMatrices(a, sharedAddress(ofA + r * PITCH + step * 16 + (lane & 8)));
         mma(c[i], h0, 0, h1, 0, a[0], a[1]);
         mma(c[i + 1], h0, 0, h1, 0, a[2], a[3]);
 #else
 #pragma unroll
         for (int j = i; j < i + 2; j++) {
-          const bf16 *a = ofA + (i64)min(first + j * 8 + g, nextCount - 1) * PITCH + step * 16 + q * 2;
+          const bf16 *a = ofA + (i64)min(from + j * 8 + g, nextCount - 1) * PITCH + step * 16 + q * 2;
           mma(c[j], h0, 0, h1, 0, *reinterpret_cast<const u32 *>(a),
               *reinterpret_cast<const u32 *>(a + 8));
         }
 #endif
       }
     }
-    if (first) barrier();
-    if (g == 0)
+    if (from != group * TOGETHER * 8) barrier(group);
+    if (g < ROWS)
 #pragma unroll
       for (int i = 0; i < TOGETHER; i++)
-        *reinterpret_cast<float2 *>(some + (warp * TOGETHER + i) * 8 + 2 * q) =
+        *reinterpret_cast<float2 *>(some[group] + ((warp * ROWS + g) * TOGETHER + i) * 8 + 2 * q) =
             make_float2(c[i][0], c[i][1]);
-    barrier();
-    int r = threadIdx.x;
-    if (r >= TOGETHER * 8 || first + r >= nextCount) continue;
+    barrier(group);
+    int r = t % (TOGETHER * 8), n = t / (TOGETHER * 8);
+    if (n >= count || from + r >= nextCount) continue;
     float all = 0.f;
 #pragma unroll
-    for (int i = 0; i < WARPS; i++) all += some[i * TOGETHER * 8 + r];
-    nextU[(i64)row * NEXT_US + first + r] = all;
+    for (int i = 0; i < WARPS; i++) all += some[group][(i * ROWS + n) * TOGETHER * 8 + r];
+    nextU[(i64)(begin + n) * NEXT_US + from + r] = all;
   }
 #endif
 }

@@ -48,15 +48,20 @@ final class ModelChecks {
   }
 
   private static GemmaConfig config(int headDim, int hidden, int feedForward) {
+    return config(headDim, hidden, feedForward, 4, 2);
+  }
+
+  private static GemmaConfig config(
+      int headDim, int hidden, int feedForward, int heads, int kvHeads) {
     return new GemmaConfig(
         512,
         hidden,
         feedForward,
         3,
-        4,
-        2,
+        heads,
+        kvHeads,
         headDim,
-        512,
+        1024,
         48,
         GemmaConfig.pattern(3, 3),
         1e4,
@@ -130,6 +135,18 @@ final class ModelChecks {
               TOLERANCE,
               o -> together(o.b, config(128, 320, 1088), n, 5)));
     }
+    // Many keys in every split of attention, by head size, heads and heads that keys have.
+    for (int[] shape : new int[][] {{256, 4, 1}, {128, 8, 1}, {256, 8, 1}, {64, 2, 2}}) {
+      for (int n : new int[] {3, 40}) {
+        GemmaConfig config = config(shape[0], 320, 1088, shape[1], shape[2]);
+        checks.add(
+            new Check(
+                "model decoding",
+                n + " long sequences, heads " + Arrays.toString(shape),
+                TOLERANCE,
+                o -> together(o.b, config, n, 4, EnumSet.allOf(Target.class), 700)));
+      }
+    }
     // Where a layer has adapters and the next has none, or the other way round.
     for (Set<Target> targets : SOME) {
       for (int n : new int[] {6, 50}) {
@@ -138,7 +155,7 @@ final class ModelChecks {
                 "model decoding",
                 n + " sequences with adapters on " + targets,
                 TOLERANCE,
-                o -> together(o.b, config(128, 320, 1088), n, 4, targets)));
+                o -> together(o.b, config(128, 320, 1088), n, 4, targets, 90)));
       }
     }
     return checks;
@@ -442,11 +459,11 @@ final class ModelChecks {
    * the bits it gives among them.
    */
   private static float[][] together(Backend b, GemmaConfig config, int n, int run) {
-    return together(b, config, n, run, EnumSet.allOf(Target.class));
+    return together(b, config, n, run, EnumSet.allOf(Target.class), 90);
   }
 
   private static float[][] together(
-      Backend b, GemmaConfig config, int n, int run, Set<Target> targets) {
+      Backend b, GemmaConfig config, int n, int run, Set<Target> targets, int longest) {
     SplittableRandom random = new SplittableRandom(22 + n);
     try (Gemma3 model = Gemma3.random(config, b, Precision.NF4, 5);
         LoraAdapter first = adapter(b, model, 31, run == 1 ? 8 : 16, targets);
@@ -456,8 +473,8 @@ final class ModelChecks {
       List<KvCache> caches = new ArrayList<>();
       List<float[]> results = new ArrayList<>();
       for (int i = 0; i < n; i++) {
-        caches.add(model.newCache(120));
-        int[] prompt = Ops.integers(random, 1 + random.nextInt(90), config.vocabulary());
+        caches.add(model.newCache(longest + 30));
+        int[] prompt = Ops.integers(random, 1 + random.nextInt(longest), config.vocabulary());
         model.forward(List.of(Segment.of(caches.get(i), prompt, adapters[i / run % 4])));
       }
       for (int step = 0; step < 3; step++) {

@@ -9,14 +9,17 @@ import java.util.Objects;
 
 /**
  * {@code LowRankGroup} of {@code kernels/common.cuh}, one for each adapter, on the device; behind
- * them the group of each row, -1 for none, the groups of each 16 rows, and {@code RowAdapter} of
- * each row.
+ * them the group of each row, -1 for none, the groups of each 16 rows, {@code RowAdapter} of each
+ * row, and blocks of rows that have the same adapter.
  */
 final class CudaLowRankRows implements LowRankRows {
   private static final int WORDS = 26;
   private static final int WORDS_OF_ROW = 8;
   private static final int MOST_PARTS = 3;
   private static final int MOST_RANKS = 512;
+
+  /** Rows that {@code kernels/step.cu} takes together at most. */
+  static final int ROWS_OF_BLOCK = 4;
 
   /** Columns of the widest block of {@code kernels/product.cu}. */
   private static final int MOST_COLUMNS = 64;
@@ -33,6 +36,8 @@ final class CudaLowRankRows implements LowRankRows {
   private final int ranks;
   private final int mostRank;
   private final int rowsAt;
+  private final int blocksAt;
+  private final int blocks;
   private final boolean inFours;
   private final List<Place> uniform;
 
@@ -71,7 +76,22 @@ final class CudaLowRankRows implements LowRankRows {
         rows.add(one);
       }
     }
+    List<int[]> ofBlocks = blocks(starts);
+    blocksAt = rowsAt + WORDS_OF_ROW * groupOf.length;
+    blocks = ofBlocks.size();
+    rows.addAll(ofBlocks);
     table = new CudaIndices(device, rows.stream().flatMapToInt(Arrays::stream).toArray());
+  }
+
+  /** First row and how many. */
+  private static List<int[]> blocks(int[] starts) {
+    List<int[]> blocks = new ArrayList<>();
+    for (int i = 0; i + 1 < starts.length; i++) {
+      for (int row = starts[i]; row < starts[i + 1]; row += ROWS_OF_BLOCK) {
+        blocks.add(new int[] {row, Math.min(ROWS_OF_BLOCK, starts[i + 1] - row)});
+      }
+    }
+    return blocks;
   }
 
   private static List<Place> uniform(List<LowRank> adapters) {
@@ -159,6 +179,15 @@ final class CudaLowRankRows implements LowRankRows {
   /** Of the adapter of each row. */
   long rows() {
     return table.address() + 4L * rowsAt;
+  }
+
+  /** Of the first row of each block and how many it has. */
+  long rowsOfBlocks() {
+    return table.address() + 4L * blocksAt;
+  }
+
+  int blocks() {
+    return blocks;
   }
 
   int groups() {

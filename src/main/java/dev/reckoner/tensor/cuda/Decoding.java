@@ -14,18 +14,62 @@ final class Decoding {
   /** Parts of the visible keys; never fewer in a larger batch. */
   private static final int SPLITS = 8;
 
+  /** Outputs that a block of attention has room for in shared memory. */
+  private static final int MOST_SHARED = 2048;
+
   private static final int MOST_HIDDEN = 4096;
   private static final int MOST_GROUPED = 8;
 
-  /** Of a norm that have columns, and those that only ask for copies. */
+  /**
+   * Of a norm that have columns of a row, those that only ask for copies, and those that fetch
+   * ahead.
+   */
   private static final int LEAST_NORM_THREADS = 128;
 
-  private static final int MOST_NORM_THREADS = 320;
-
+  private static final int MOST_NORM_THREADS = 192;
   private static final int COPIERS = 128;
+  private static final int FETCHERS = 32;
 
-  /** Shared memory beside what a norm has declared. */
+  /** Shared memory beside what a norm has declared, of one row and of several. */
   private static final int MOST_HELD = 198 << 10;
+
+  private static final int MOST_HELD_OF_ROWS = 190 << 10;
+
+  /** Columns of several rows with adapters that have room beside that. */
+  private static final int MOST_COLUMNS_OF_ROWS = 1536;
+
+  /** A larger batch leaves multiprocessors to the products if norms have several rows a block. */
+  private static final int MOST_SINGLE_ROWS = 24;
+
+  /** Of all caches, what one layer's keys and values may take of the cache of the device. */
+  private static final int MOST_FETCHED = 24 << 20;
+
+  /**
+   * What a norm adds to the residual stream.
+   *
+   * @param sums {@code [splits * rows, hidden]}
+   * @param weight of its own norm
+   */
+  private record Branch(CudaTensor sums, CudaLowRankRows adapters, CudaTensor u, Tensor weight) {
+    static final Branch NONE = new Branch(null, null, null, null);
+
+    int ranks() {
+      return adapters == null || adapters.uniform().isEmpty() ? 0 : adapters.ranks();
+    }
+  }
+
+  /**
+   * Who reads what a norm makes.
+   *
+   * @param u where its adapters' ranks go
+   * @param fetched layer whose keys and values are fetched meanwhile, -1 for none
+   */
+  private record Reader(
+      Tensor weight, Product.Input h, CudaLowRankRows adapters, CudaTensor u, int fetched) {
+    int ranks() {
+      return adapters == null || adapters.uniform().isEmpty() ? 0 : adapters.ranks();
+    }
+  }
 
   private final Device device;
   private final Kernels kernels;
@@ -99,7 +143,8 @@ final class Decoding {
         CudaLowRankRows aGateUp = of(w.adapters().gateUp());
         CudaLowRankRows aDown = of(w.adapters().down());
         if (l == 0) {
-          norm(stack, ids, null, null, null, null, x, w.inputNorm(), normed, aQkv, uQkv);
+          Reader first = new Reader(w.inputNorm(), normed, aQkv, uQkv, 0);
+          norm(stack, ids, Branch.NONE, x, first, batch);
         }
         product.run(
             CudaMatrix.of(w.qkv()),
@@ -110,37 +155,35 @@ final class Decoding {
             new Product.Adapters(aQkv, uQkv, null, null));
         attention(stack, w, l, batch, qkv, heads, kvHeads, attended, aO, uO);
         product.partial(CudaMatrix.of(w.o()), attended, oParts);
+        boolean ends = l + 1 == layers.size();
+        // Products of the feed-forward leave the way to memory free for what attention will read.
         norm(
             stack,
             null,
-            oParts,
-            aO,
-            uO,
-            w.postAttentionNorm(),
+            new Branch(oParts, aO, uO, w.postAttentionNorm()),
             x,
-            w.preFeedForwardNorm(),
-            normed,
-            aGateUp,
-            uGateUp);
+            new Reader(w.preFeedForwardNorm(), normed, aGateUp, uGateUp, ends ? -1 : l + 1),
+            batch);
         product.geglu(
             CudaMatrix.of(w.gateUp()),
             normed,
             activated,
             new Product.Adapters(aGateUp, uGateUp, aDown, uDown));
         product.partial(CudaMatrix.of(w.down()), activated, sums);
-        boolean ends = l + 1 == layers.size();
         norm(
             stack,
             null,
-            sums,
-            aDown,
-            uDown,
-            w.postFeedForwardNorm(),
+            new Branch(sums, aDown, uDown, w.postFeedForwardNorm()),
             x,
-            ends ? stack.finalNorm() : layers.get(l + 1).inputNorm(),
-            ends ? Product.Input.of(h) : normed,
-            ends ? null : of(layers.get(l + 1).adapters().qkv()),
-            ends ? null : uQkv);
+            ends
+                ? new Reader(stack.finalNorm(), Product.Input.of(h), null, null, -1)
+                : new Reader(
+                    layers.get(l + 1).inputNorm(),
+                    normed,
+                    of(layers.get(l + 1).adapters().qkv()),
+                    uQkv,
+                    -1),
+            batch);
       }
     }
   }
@@ -149,71 +192,107 @@ final class Decoding {
    * Adds a branch to the residual stream and norms it, or starts it from the embedding.
    *
    * @param ids null where there is a branch
-   * @param sums of the branch, {@code [splits * rows, hidden]}
    */
   private void norm(
       DecoderStack stack,
       CudaIndices ids,
-      CudaTensor sums,
-      CudaLowRankRows adapters,
-      CudaTensor u,
-      Tensor weight,
+      Branch branch,
       CudaTensor x,
-      Tensor nextWeight,
-      Product.Input h,
-      CudaLowRankRows next,
-      CudaTensor nextU) {
+      Reader reader,
+      CudaCacheBatch batch) {
     int rows = x.rows();
-    // Small blocks, so that several share a multiprocessor and the next kernel's find room beside
-    // them.
-    int all = x.columns() / 2;
+    int columns = x.columns();
+    CudaTensor sums = branch.sums;
+    CudaTensor u = branch.u;
+    CudaTensor nextU = reader.u;
+    CudaTensor h = reader.h.x();
+    int all = columns / 2;
     int pairs = (all + MOST_NORM_THREADS - 1) / MOST_NORM_THREADS;
     int threads = Math.max(LEAST_NORM_THREADS, (all + 32 * pairs - 1) / (32 * pairs) * 32);
-    boolean adapted = adapters != null || next != null;
-    int held = heldBytes(x.columns(), adapters, next, nextU);
+    CudaLowRankRows either = branch.adapters != null ? branch.adapters : reader.adapters;
+    int held = heldBytes(columns, branch.adapters, reader.adapters, nextU);
+    int together = rowsTogether(rows, columns, either, held);
+    int blocks =
+        together == 1 ? rows : either == null ? (rows + together - 1) / together : either.blocks();
+    boolean fetches = reader.fetched >= 0;
     List<String> defines =
         List.of(
-            "COLUMNS=" + x.columns(),
+            "ROWS=" + together,
+            "COLUMNS=" + columns,
             "THREADS=" + threads,
             "PAIRS=" + pairs,
             "SPLITS=" + (sums == null ? 0 : sums.rows() / rows),
-            "ADAPTED=" + (adapted ? 1 : 0),
+            "ADAPTED=" + (either != null ? 1 : 0),
             "HELD=" + (held > 0 ? 1 : 0),
-            "ORDERED=" + (h.ordered() ? 1 : 0),
+            "ORDERED=" + (reader.h.ordered() ? 1 : 0),
+            "FETCHING=" + (fetches ? 1 : 0),
             "SUMS=" + (u == null ? 0 : u.rows() / rows),
             "US=" + (u == null ? 0 : u.columns()),
             "NEXT_US=" + (nextU == null ? 0 : nextU.columns()),
-            "RANKS=" + ranks(adapters),
-            "NEXT_RANKS=" + ranks(next));
+            "RANKS=" + branch.ranks(),
+            "NEXT_RANKS=" + reader.ranks());
     kernels
         .call(kernels.get("step", defines, "step_norm"))
         .p(ids == null ? 0 : CudaMatrix.of(stack.embedding()).values())
         .p(ids == null ? 0 : ids.address())
         .f(stack.embeddingScale())
         .p(CudaTensor.addressOf(sums))
-        .p(adapters == null ? 0 : adapters.rows())
+        .i(rows)
+        .p(together == 1 || either == null ? 0 : either.rowsOfBlocks())
+        .p(branch.adapters == null ? 0 : branch.adapters.rows())
         .p(CudaTensor.addressOf(u))
-        .p(CudaTensor.addressOf(weight))
+        .p(CudaTensor.addressOf(branch.weight))
         .f(stack.eps())
         .t(x)
-        .p(CudaTensor.addressOf(nextWeight))
-        .t(h.x())
-        .p(next == null ? 0 : next.rows())
+        .p(CudaTensor.addressOf(reader.weight))
+        .t(h)
+        .p(reader.adapters == null ? 0 : reader.adapters.rows())
         .p(CudaTensor.addressOf(nextU))
-        .launch(rows, 1, threads + (held > 0 ? COPIERS : 0), held, true);
+        .p(batch.table().address())
+        .p(batch.rows().address())
+        .i(reader.fetched)
+        .i(batch.width())
+        .i(fetches ? stack.layers().get(reader.fetched).window() : 0)
+        .i(MOST_FETCHED / 2 / rows)
+        .launch(
+            blocks,
+            1,
+            together * threads + (held > 0 ? COPIERS : 0) + (fetches ? FETCHERS : 0),
+            held,
+            true);
   }
 
-  /** Of all parts of each of the adapters; 0 where they differ. */
-  private static int ranks(CudaLowRankRows adapters) {
-    return adapters == null || adapters.uniform().isEmpty() ? 0 : adapters.ranks();
+  /** Of a norm's block; a row has the same bits either way. */
+  private static int rowsTogether(int rows, int columns, CudaLowRankRows adapters, int held) {
+    boolean fits =
+        adapters == null
+            || held > 0
+                && held <= MOST_HELD_OF_ROWS
+                && columns <= MOST_COLUMNS_OF_ROWS
+                && adapters.blocks() <= rows / 2;
+    return rows > MOST_SINGLE_ROWS && fits ? CudaLowRankRows.ROWS_OF_BLOCK : 1;
   }
 
-  /** Bytes that a block copies for the adapters of one row; 0 where they do not fit. */
+  /** Bytes that a block copies for the adapters of its rows; 0 where they do not fit. */
   private static int heldBytes(
       int columns, CudaLowRankRows adapters, CudaLowRankRows next, CudaTensor nextU) {
     int ofNext = nextU == null ? 0 : nextU.columns() * (columns + 8) * 2;
     int ofOwn = adapters == null ? 0 : adapters.ranks() * columns * 2;
     return (adapters != null || next != null) && ofNext + ofOwn <= MOST_HELD ? ofNext + ofOwn : 0;
+  }
+
+  /**
+   * Blocks that share the keys of a sequence: as many as there are splits, fewer where the batch
+   * fills the device so.
+   */
+  private int cluster(int sequences, int kvHeads, int width) {
+    int cluster = SPLITS;
+    while (cluster > 2
+        && sequences * kvHeads * cluster > 2 * device.multiprocessors()
+        && width * 2 * SPLITS / cluster <= MOST_SHARED) {
+      cluster /= 2;
+    }
+    return cluster;
   }
 
   private void attention(
@@ -228,8 +307,13 @@ final class Decoding {
       CudaLowRankRows next,
       CudaTensor nextU) {
     int group = heads / kvHeads;
+    int cluster = cluster(batch.segments(), kvHeads, group * stack.headDim());
     List<String> defines =
-        List.of("D=" + stack.headDim(), "G=" + group, "ORDERED=" + (out.ordered() ? 1 : 0));
+        List.of(
+            "D=" + stack.headDim(),
+            "G=" + group,
+            "CLUSTER=" + cluster,
+            "ORDERED=" + (out.ordered() ? 1 : 0));
     kernels
         .call(kernels.get("decode", defines, "decode_attention"))
         .t(qkv)
@@ -248,6 +332,6 @@ final class Decoding {
         .p(next == null ? 0 : next.rows())
         .p(CudaTensor.addressOf(nextU))
         .i(nextU == null ? 0 : nextU.columns())
-        .launch(batch.segments(), kvHeads * SPLITS, 128, 0, true);
+        .launch(batch.segments(), kvHeads * cluster, 128, 0, true);
   }
 }
