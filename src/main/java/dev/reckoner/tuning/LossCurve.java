@@ -37,10 +37,16 @@ public final class LossCurve {
       return true;
     } catch (IOException e) {
       throw new UncheckedIOException(png + " could not be written", e);
+    } catch (NoClassDefFoundError e) {
+      return without("this Java has no module java.desktop");
     } catch (RuntimeException | LinkageError | InternalError e) {
-      LOG.log(System.Logger.Level.INFO, "no picture of the loss: " + e.getMessage());
-      return false;
+      return without(e.getMessage());
     }
+  }
+
+  private static boolean without(String reason) {
+    LOG.log(System.Logger.Level.INFO, "no picture of the loss: " + reason);
+    return false;
   }
 
   private static void add(XYChart chart, List<String> lines, String kind, String title)
