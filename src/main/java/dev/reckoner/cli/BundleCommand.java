@@ -16,6 +16,7 @@ import io.cloudevents.jackson.JsonFormat;
 import io.cloudevents.kafka.KafkaMessageFactory;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -87,16 +88,27 @@ final class BundleCommand implements Callable<Integer> {
       # Runs Reckoner's engine with the Java that is packed here. See reckoner --help.
       here="$(cd "$(dirname "$(readlink -f "$0")")" && pwd)"
       export RUST_FLAVOR="${RUST_FLAVOR:-cpu}"
-      # shellcheck disable=SC2086  # lists of words
+      command="${1:-}"
+      # shellcheck disable=SC2086  # a list of words
+      set -- ${RECKONER_JAVA_OPTS:-} -cp "$here/classes:$here/lib/*" dev.reckoner.cli.BundledMain "$@"
+      # One analysis is a matter of seconds, most of which would go into compilation.
+      if [ "$command" = analyze ]; then
+        if [ "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 4)" -lt 4 ]; then
+          set -- -XX:CICompilerCount=3 "$@"
+        fi
+        set -- "@$here/jvm/analyze.args" "-XX:CompilerDirectivesFile=$here/jvm/kernels.json" "$@"
+      fi
       exec "$here/runtime/bin/java" %s \\
-        -Dslf4j.internal.verbosity=ERROR ${RECKONER_JAVA_OPTS:-} \\
-        -cp "$here/classes:$here/lib/*" dev.reckoner.cli.BundledMain "$@"
+        -Dslf4j.internal.verbosity=ERROR "$@"
       """
           .formatted(JVM_ARGS);
 
   /** Of this program's own resources, what the commands read. */
   private static final Pattern OWN =
       Pattern.compile("(dev/reckoner|kernels|packs|recipes|schemas|META-INF/maven)/.*");
+
+  /** How the JVM runs one analysis. */
+  private static final List<String> OF_JVM = List.of("analyze.args", "kernels.json");
 
   private static final Pattern MODEL = Pattern.compile("model/.*");
   private static final Pattern ALL = Pattern.compile(".*");
@@ -173,6 +185,12 @@ final class BundleCommand implements Callable<Integer> {
       for (Library library : LIBRARIES) {
         String name = library.of().getPackageName() + ".jar";
         jar(library.of(), library.entries(), lib.resolve(name));
+      }
+      Path jvm = Files.createDirectory(work.resolve("jvm"));
+      for (String file : OF_JVM) {
+        try (InputStream in = BundleCommand.class.getResourceAsStream("/jvm/" + file)) {
+          Files.copy(in, jvm.resolve(file));
+        }
       }
       Path script = work.resolve("reckoner");
       Files.writeString(script, SCRIPT);

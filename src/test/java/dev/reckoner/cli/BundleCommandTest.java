@@ -30,7 +30,7 @@ class BundleCommandTest {
     Path archive = directory.resolve("bundle.tar.gz");
     assertThat(Main.commandLine().execute("bundle", "--out", archive.toString())).isZero();
     assertThat(Files.size(archive)).isBetween(10 * MEGABYTE, 60 * MEGABYTE);
-    Path elsewhere = Files.createDirectory(directory.resolve("elsewhere"));
+    Path elsewhere = Files.createDirectory(directory.resolve("else where"));
     assertThat(run(elsewhere, "tar", "xzf", archive.toString()).code()).isZero();
     reckoner = elsewhere.resolve("reckoner/reckoner");
   }
@@ -77,6 +77,20 @@ class BundleCommandTest {
         reckoner("analyze", event.toString(), "--backend", "cpu", "--json", "--model", model());
     assertThat(analysed.code()).as(analysed.err()).isZero();
     assertThat(analysed.out()).contains("\"verdict\"", "\"backend\" : \"cpu/nf4\"");
+  }
+
+  /** Flags of an analysis, which otherwise takes half as long again, and those of the user. */
+  @Test
+  void analysesUnderFlagsOfItsOwn() throws Exception {
+    String flags =
+        "RECKONER_JAVA_OPTS=-XX:+UnlockDiagnosticVMOptions -XX:+DisplayVMOutput -XX:+PrintCommandLineFlags -Xmx777m";
+    for (String command : List.of("analyze", "evaluate")) {
+      Result version = run(directory, "env", flags, reckoner.toString(), command, "--version");
+      assertThat(version.code()).as(version.err()).isZero();
+      assertThat(version.out()).contains("MaxHeapSize=" + (777 << 20));
+      assertThat(version.out().contains("else where/reckoner/jvm/kernels.json"))
+          .isEqualTo(command.equals("analyze"));
+    }
   }
 
   @Test
