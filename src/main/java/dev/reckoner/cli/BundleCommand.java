@@ -240,6 +240,14 @@ final class BundleCommand implements Callable<Integer> {
     }
   }
 
+  /** The jars, or directories, that the packed commands use as they are. */
+  static List<Path> jars() {
+    return Stream.concat(Stream.of(BundleCommand.class), LIBRARIES.stream().map(Library::of))
+        .map(BundleCommand::source)
+        .distinct()
+        .toList();
+  }
+
   /** Entries of the jar or directory that {@code of} was loaded from, by name. */
   private static void jar(Class<?> of, Pattern entries, Path to) throws IOException {
     Path source = source(of);

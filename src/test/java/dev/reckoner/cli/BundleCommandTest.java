@@ -2,14 +2,17 @@ package dev.reckoner.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -63,18 +66,40 @@ class BundleCommandTest {
         .toString();
   }
 
+  private static String event() throws IOException {
+    Path event = directory.resolve("event.jsonl");
+    try (InputStream samples =
+        BundleCommandTest.class.getResourceAsStream("/packs/finance/samples.jsonl")) {
+      String all = new String(samples.readAllBytes(), StandardCharsets.UTF_8);
+      Files.writeString(event, all.lines().findFirst().orElseThrow());
+    }
+    return event.toString();
+  }
+
   @Test
   void evaluatesAndAnalyses() throws Exception {
     Result evaluated = reckoner("evaluate", "--limit", "2", "--backend", "cpu", "--model", model());
     assertThat(evaluated.code()).as(evaluated.err()).isZero();
     assertThat(evaluated.out()).contains("2 problems", "fully verified chains");
-    Path event = directory.resolve("event.jsonl");
-    try (InputStream samples = getClass().getResourceAsStream("/packs/finance/samples.jsonl")) {
-      String all = new String(samples.readAllBytes(), StandardCharsets.UTF_8);
-      Files.writeString(event, all.lines().findFirst().orElseThrow());
-    }
     Result analysed =
-        reckoner("analyze", event.toString(), "--backend", "cpu", "--json", "--model", model());
+        reckoner("analyze", event(), "--backend", "cpu", "--json", "--model", model());
+    assertThat(analysed.code()).as(analysed.err()).isZero();
+    assertThat(analysed.out()).contains("\"verdict\"", "\"backend\" : \"cpu/nf4\"");
+  }
+
+  /** The launcher runs an analysis with these jars alone. */
+  @Test
+  void analysesWithTheJarsItPacksFrom() throws Exception {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of(BundleCommand.JVM_ARGS.split(" ")));
+    String jars =
+        BundleCommand.jars().stream()
+            .map(Path::toString)
+            .collect(Collectors.joining(File.pathSeparator));
+    command.addAll(List.of("-cp", jars, Main.class.getName()));
+    command.addAll(List.of("analyze", event(), "--backend", "cpu", "--json"));
+    Result analysed = run(directory, command.toArray(String[]::new));
     assertThat(analysed.code()).as(analysed.err()).isZero();
     assertThat(analysed.out()).contains("\"verdict\"", "\"backend\" : \"cpu/nf4\"");
   }
