@@ -31,8 +31,7 @@ public final class GemmaTokenizer implements AutoCloseable {
 
   static {
     // DJL asks at its start whether it runs in its makers' cloud, and tells them of it there.
-    // Nothing
-    // here talks to anybody that was not named, unless this is set to say so.
+    // Nothing here talks to anybody that was not named, unless this is set to say so.
     if (System.getenv(OPT_OUT) == null && System.getProperty(OPT_OUT) == null) {
       System.setProperty(OPT_OUT, "true");
     }

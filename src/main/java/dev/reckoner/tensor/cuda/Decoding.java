@@ -52,10 +52,6 @@ final class Decoding {
    */
   private record Branch(CudaTensor sums, CudaLowRankRows adapters, CudaTensor u, Tensor weight) {
     static final Branch NONE = new Branch(null, null, null, null);
-
-    int ranks() {
-      return adapters == null || adapters.uniform().isEmpty() ? 0 : adapters.ranks();
-    }
   }
 
   /**
@@ -65,11 +61,7 @@ final class Decoding {
    * @param fetched layer whose keys and values are fetched meanwhile, -1 for none
    */
   private record Reader(
-      Tensor weight, Product.Input h, CudaLowRankRows adapters, CudaTensor u, int fetched) {
-    int ranks() {
-      return adapters == null || adapters.uniform().isEmpty() ? 0 : adapters.ranks();
-    }
-  }
+      Tensor weight, Product.Input h, CudaLowRankRows adapters, CudaTensor u, int fetched) {}
 
   private final Device device;
   private final Kernels kernels;
@@ -229,8 +221,8 @@ final class Decoding {
             "SUMS=" + (u == null ? 0 : u.rows() / rows),
             "US=" + (u == null ? 0 : u.columns()),
             "NEXT_US=" + (nextU == null ? 0 : nextU.columns()),
-            "RANKS=" + branch.ranks(),
-            "NEXT_RANKS=" + reader.ranks());
+            "RANKS=" + ranks(branch.adapters),
+            "NEXT_RANKS=" + ranks(reader.adapters));
     kernels
         .call(kernels.get("step", defines, "step_norm"))
         .p(ids == null ? 0 : CudaMatrix.of(stack.embedding()).values())
@@ -262,7 +254,12 @@ final class Decoding {
             true);
   }
 
-  /** Of a norm's block; a row has the same bits either way. */
+  /** Of all parts of each of the adapters; 0 where they differ. */
+  private static int ranks(CudaLowRankRows adapters) {
+    return adapters == null || adapters.uniform().isEmpty() ? 0 : adapters.ranks();
+  }
+
+  /** Rows of a norm's block; a row has the same bits either way. */
   private static int rowsTogether(int rows, int columns, CudaLowRankRows adapters, int held) {
     boolean fits =
         adapters == null
