@@ -739,7 +739,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     bool both = n + 1 < outs;
     if (partial) {
       float *place = partial + ((i64)blockIdx.y * rows + t) * outs + n;
-      if (OUTPUTS % 2 == 0 && EXACT) {
+      if (EXACT) {
         *reinterpret_cast<float2 *>(place) = make_float2(first, second);
       } else {
         place[0] = first;

@@ -258,19 +258,23 @@ extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 
       }
   }
 #endif
+  // Of the values as they are stored, or would be: one over the root of their mean square.
+  auto inverse = [&](float *shared, bool stored) {
+    float square = 0.f;
+#pragma unroll
+    for (int i = 0; i < PAIRS; i++) {
+      int c = 2 * (t + i * THREADS);
+      if (c >= COLUMNS) continue;
+      u32 pair = pack(value[i].x, value[i].y);
+      if (stored) *reinterpret_cast<u32 *>(x + c) = pair;
+      value[i] = make_float2(lowHalf(pair), highHalf(pair));
+      square += value[i].x * value[i].x + value[i].y * value[i].y;
+    }
+    return rsqrtf(rowSum(square, shared, group) / COLUMNS + eps);
+  };
   if (mine) {
     if (!ids) {
-      float square = 0.f;
-#pragma unroll
-      for (int i = 0; i < PAIRS; i++) {
-        int c = 2 * (t + i * THREADS);
-        if (c >= COLUMNS) continue;
-        // As it would be stored.
-        u32 pair = pack(value[i].x, value[i].y);
-        value[i] = make_float2(lowHalf(pair), highHalf(pair));
-        square += value[i].x * value[i].x + value[i].y * value[i].y;
-      }
-      float r = rsqrtf(rowSum(square, first[group], group) / COLUMNS + eps);
+      float r = inverse(first[group], false);
 #pragma unroll
       for (int i = 0; i < PAIRS; i++) {
         int c = 2 * (t + i * THREADS);
@@ -279,17 +283,7 @@ extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 
         value[i].y = value[i].y * r * (1.f + gain[i].y) + highHalf(old[i]);
       }
     }
-    float square = 0.f;
-#pragma unroll
-    for (int i = 0; i < PAIRS; i++) {
-      int c = 2 * (t + i * THREADS);
-      if (c >= COLUMNS) continue;
-      u32 pair = pack(value[i].x, value[i].y);
-      *reinterpret_cast<u32 *>(x + c) = pair;
-      value[i] = make_float2(lowHalf(pair), highHalf(pair));
-      square += value[i].x * value[i].x + value[i].y * value[i].y;
-    }
-    float r = rsqrtf(rowSum(square, second[group], group) / COLUMNS + eps);
+    float r = inverse(second[group], true);
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) {
       int c = 2 * (t + i * THREADS);

@@ -13,9 +13,12 @@ final class ClassPath {
 
   /** Takes no arguments. */
   public static void main(String... args) {
-    System.out.println(
-        BundleCommand.jars().stream()
-            .map(Path::toString)
-            .collect(Collectors.joining(File.pathSeparator)));
+    System.out.println(line());
+  }
+
+  static String line() {
+    return BundleCommand.jars().stream()
+        .map(Path::toString)
+        .collect(Collectors.joining(File.pathSeparator));
   }
 }

@@ -27,6 +27,9 @@ public final class LossCurve {
    *     reason to lose a run
    */
   public static boolean write(Path out, Path png) {
+    if (ModuleLayer.boot().findModule("java.desktop").isEmpty()) {
+      return without("this Java has no module java.desktop");
+    }
     try {
       XYChart chart =
           new XYChartBuilder().width(900).height(500).xAxisTitle("step").yAxisTitle("loss").build();
@@ -37,8 +40,6 @@ public final class LossCurve {
       return true;
     } catch (IOException e) {
       throw new UncheckedIOException(png + " could not be written", e);
-    } catch (NoClassDefFoundError e) {
-      return without("this Java has no module java.desktop");
     } catch (RuntimeException | LinkageError | InternalError e) {
       return without(e.getMessage());
     }

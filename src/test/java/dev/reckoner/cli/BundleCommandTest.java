@@ -2,7 +2,6 @@ package dev.reckoner.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -12,7 +11,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -93,11 +91,7 @@ class BundleCommandTest {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of(BundleCommand.JVM_ARGS.split(" ")));
-    String jars =
-        BundleCommand.jars().stream()
-            .map(Path::toString)
-            .collect(Collectors.joining(File.pathSeparator));
-    command.addAll(List.of("-cp", jars, Main.class.getName()));
+    command.addAll(List.of("-cp", ClassPath.line(), Main.class.getName()));
     command.addAll(List.of("analyze", event(), "--backend", "cpu", "--json"));
     Result analysed = run(directory, command.toArray(String[]::new));
     assertThat(analysed.code()).as(analysed.err()).isZero();
