@@ -296,3 +296,22 @@ __device__ __forceinline__ void awaitPrevious() {
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
+
+// Sooner than by the end of a kernel: how many blocks have left what others wait for. By one thread,
+// after a barrier behind which the block's threads are done with it.
+__device__ __forceinline__ void signal(u32 *count) {
+  asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(count) : "memory");
+}
+// Until so many have. Blocks that signal are all under way before one that waits can begin.
+__device__ __forceinline__ void awaitSignals(const u32 *count, u32 expected) {
+  u32 have;
+  do {
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(have) : "l"(count) : "memory");
+  } while (have < expected);
+}
+// What this thread may read it may also copy as a range.
+__device__ __forceinline__ void beforeCopies() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("fence.proxy.async.global;" ::: "memory");
+#endif
+}

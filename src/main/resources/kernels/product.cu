@@ -1,6 +1,6 @@
 // y = x W^T for at most 64 rows of x, each weight read once where it lies, products on tensor cores
 // (mma.m16n8k16, bf16 in, fp32 out). Compiled for ROWS (8, 16, 32, 64), TILES of 8 outputs a warp,
-// SLICES of the columns in a block, DEPTH pieces read ahead, GEGLU, NF4 and ADAPTED. STAGED: x is
+// SLICES of the columns in a block, DEPTH pieces read ahead, GEGLU, NF4, ADAPTED and ADDED. STAGED: x is
 // copied to shared memory first; RESIDENT: so are all of a warp's NF4 weights, at most DEPTH pieces.
 // UNIFORM: all adapters have RANK ranks in each part, a multiple of 16, and what a block reads of them
 // fits shared memory.
@@ -12,7 +12,7 @@
 // A piece is 64 columns, a block of NF4 scales. In it lane 4g + q holds columns 16q to 16q + 15 of
 // row g of both operands; the order of a sum's terms is free as long as both agree. NF4 codes are
 // looked up two at a time, in 32 copies of a table, one a lane, so that look-ups do not meet in a
-// bank; their scale multiplies the piece's sum. The columns are divided into gridDim.y * SLICES
+// bank; their scale multiplies the piece's sum. The columns are divided into SPLITS * SLICES
 // parts, which follow from the matrix alone, and added up in order: a row's result does not depend
 // on the number of rows.
 
@@ -25,6 +25,16 @@
 #define CODES (DEPTH * 8 + (DEPTH % 2 ? 0 : 8))
 #define SCALES (DEPTH | 1)
 #define HELD (RESIDENT ? TILES * 8 * (CODES + SCALES) : 0)
+
+// Of a grid: blocks of the outputs by parts of the columns.
+#if ADDED
+#define BLOCKS ((OUTPUTS + UNITS * OUTS - 1) / (UNITS * OUTS))
+#define BLOCK_X (blockIdx.x % BLOCKS)
+#define BLOCK_Y (blockIdx.x / BLOCKS)
+#else
+#define BLOCK_X blockIdx.x
+#define BLOCK_Y blockIdx.y
+#endif
 
 // A row begins where the one before it ends, and blocks have no columns beside it: addresses of weights
 // are one each and numbers.
@@ -177,19 +187,127 @@ struct Piece {
 };
 #endif
 
+#if ADDED
+// Of every gridDim-th of `rowBlocks`, {first row, up to 4 rows of one adapter}, which is of a matrix in one
+// part: B times the ranks, whose sums u has. Every sum runs in an order that follows from the row's own
+// adapter. The sums of the first `copied` of them come to shared memory in one copy each: what few blocks
+// can ask for by loads would take longer than the product beside them.
+__device__ __forceinline__ void addAdapters(const RowAdapter *adapters, const int2 *rowBlocks, int count,
+                                            int block, int blocks, const float *u, int us, int copied,
+                                            float *added, void *memory) {
+  constexpr int LISTS = 16, OF_WARP = OUTPUTS / 64, MOST = ROWS > 16 ? 18 : NF4 ? 9 : 3;
+  constexpr int AT_ONCE = OF_WARP < MOST ? OF_WARP : MOST, MOST_COPIED = 4;
+  __shared__ __align__(8) u64 barriers[MOST_COPIED];
+  __shared__ RowAdapter of[ROWS];
+  __shared__ int2 rowsOf[ROWS];
+  float4 *parts = reinterpret_cast<float4 *>(memory);
+  bf16(*ranks)[512] = reinterpret_cast<bf16(*)[512]>(parts + 256);
+  float *copies = reinterpret_cast<float *>(ranks + 4);
+  int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
+  int mine = (count - block + blocks - 1) / blocks, ofRow = ADDED * us;
+  if (threadIdx.x == 0) initBarriers(barriers, MOST_COPIED);
+  if (threadIdx.x < mine) {
+    int2 place = rowBlocks[block + threadIdx.x * blocks];
+    RowAdapter adapter = adapters[place.x];
+    rowsOf[threadIdx.x] = place, of[threadIdx.x] = adapter;
+    if (adapter.ranks) prefetchRange(adapter.b, adapter.ranks * OUTPUTS * 2);
+  }
+  __syncthreads();
+  // Eight outputs a tile, four ranks a lane.
+  uint2 b[AT_ONCE];
+  auto read = [&](int i, int from, int r) {
+    int ownRanks = of[i].ranks;
+#pragma unroll
+    for (int n = 0; n < AT_ONCE; n++) {
+      int tile = min(from + n, OF_WARP - 1) * 8 + warp;
+      const bf16 *w = of[i].b + (i64)(tile * 8 + g) * ownRanks + r;
+      if (ownRanks % 4 == 0) {
+        b[n] = r < ownRanks ? __ldg(reinterpret_cast<const uint2 *>(w)) : make_uint2(0, 0);
+      } else {
+        u32 v[4];
+#pragma unroll
+        for (int j = 0; j < 4; j++) v[j] = r + j < ownRanks ? w[j] : 0;
+        b[n] = make_uint2(v[0] | v[1] << 16, v[2] | v[3] << 16);
+      }
+    }
+  };
+  read(0, 0, q * 4);
+  awaitPrevious();
+  if (threadIdx.x < min(mine, copied)) {
+    int2 place = rowsOf[threadIdx.x];
+    int bytes = of[threadIdx.x].ranks ? place.y * ofRow * 4 : 0;
+    if (bytes)
+      copyRange(copies + threadIdx.x * 4 * ofRow, u + (i64)place.x * ofRow, bytes, barriers + threadIdx.x);
+    expectBytes(barriers + threadIdx.x, bytes);
+  }
+#pragma unroll 1
+  for (int i = 0; i < mine; i++) {
+    int begin = rowsOf[i].x, rows = rowsOf[i].y, ownRanks = of[i].ranks;
+    float scale = of[i].scale;
+    if (i < copied) awaitBytes(barriers + i);
+    const float *sums = i < copied ? copies + i * 4 * ofRow : u + (i64)begin * ofRow;
+    // Sixteen ranks of all rows at a time, by four, their sums divided among lists.
+    int quad = threadIdx.x % 4 * 4, list = threadIdx.x / 4 % LISTS, row = threadIdx.x / (4 * LISTS);
+#pragma unroll 1
+    for (int r = 0; r < ownRanks; r += 16) {
+      float4 sum = make_float4(0.f, 0.f, 0.f, 0.f);
+      if (row < rows && r + quad < us)
+#pragma unroll 7
+        for (int s = list; s < ADDED; s += LISTS) {
+          float4 v = *reinterpret_cast<const float4 *>(sums + row * ofRow + s * us + r + quad);
+          sum.x += v.x, sum.y += v.y, sum.z += v.z, sum.w += v.w;
+        }
+      parts[threadIdx.x] = sum;
+      __syncthreads();
+      if (threadIdx.x < 64) {
+        int n = threadIdx.x / 16, k = threadIdx.x % 16;
+        float all = 0.f;
+#pragma unroll
+        for (int l = 0; l < LISTS; l++)
+          all += reinterpret_cast<const float *>(parts + (n * LISTS + l) * 4)[k];
+        ranks[n][r + k] = r + k < ownRanks ? toBf16(all * scale) : 0;
+      }
+      __syncthreads();
+    }
+#pragma unroll 1
+    for (int from = 0; from < OF_WARP; from += AT_ONCE) {
+      float c[AT_ONCE][4] = {};
+#pragma unroll 1
+      for (int r = q * 4; r < ownRanks + q * 4; r += 16) {
+        if (from || r >= 16) read(i, from, r);
+        uint2 a = g < 4 ? *reinterpret_cast<const uint2 *>(ranks[g & 3] + r) : make_uint2(0, 0);
+#pragma unroll
+        for (int n = 0; n < AT_ONCE; n++) mma(c[n], a.x, 0, a.y, 0, b[n].x, b[n].y);
+      }
+      // Of the next block of rows, while this one's are written.
+      if (from + AT_ONCE >= OF_WARP && i + 1 < mine) read(i + 1, 0, q * 4);
+      if (g < rows && ownRanks)
+#pragma unroll
+        for (int n = 0; n < AT_ONCE; n++)
+          if (from + n < OF_WARP)
+            *reinterpret_cast<float2 *>(added + (i64)(begin + g) * OUTPUTS + ((from + n) * 8 + warp) * 8 +
+                                        2 * q) = make_float2(c[n][0], c[n][1]);
+    }
+  }
+}
+#endif
+
 // values: NF4 codes, or bf16. y is bf16 [rows, outs], or, where `partial` is not null, sums go to
-// fp32 partial [gridDim.y, rows, outs]. GEGLU: the matrix is gate and up behind one another, `outs`
+// fp32 partial [SPLITS, rows, outs]. GEGLU: the matrix is gate and up behind one another, `outs`
 // rows each, and y = gelu(gate) * up. adapters: of this layer, so many, with u [rows, us], or null;
 // no part of them has more than mostRank ranks. next: of the layer that reads y, whose sums over each
 // 32 columns of y go to nextU [rows, outs / 32, nus]. UNIFORM: uAt is where in shared memory u lies, in
 // bytes, and so many groups' B, `early`, behind it, which are not in the way of x. chosen: which rows of
-// a bf16 matrix are the outputs; null for all.
+// a bf16 matrix are the outputs; null for all. ready: UNIFORM, what is signalled readyCount times when x is
+// there, while u is still to come, or null. ADDED: `partial` has one part more for what adapters add to rows
+// that have some, made by blocks behind the others from u [rows, ADDED, us].
 extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void product(
     const u32 *values, const float *scales, const bf16 *x, int xs, bf16 *y, int ys, float *partial,
     int rows, int outs, float alpha, float beta, const LowRankGroup *adapters,
     const int *groupOf, int groupCount, int mostRank, const float *u, int us,
     const LowRankGroup *next, const int *nextGroupOf, int nextCount, float *nextU, int nus,
-    int uAt, int early, const int *chosen) {
+    int uAt, int early, const int *chosen, const u32 *ready, u32 readyCount, const RowAdapter *rowAdapters,
+    const int2 *rowBlocks, int rowBlockCount, int copied) {
   // Aligned as the ranges are that are copied here: 16 bytes aside, each of their sectors is cut in two.
   extern __shared__ __align__(128) u32 memory[];
   if (OUTPUTS) outs = OUTPUTS;
@@ -203,19 +321,38 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
   float *extra = parts + 8 * MT * TILES * 128;  // of adapters
   bf16 *made = reinterpret_cast<bf16 *>(extra + (ADAPTED && !UNIFORM ? UNITS * MT * TILES * 128 : 0));
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
-  int slice = warp % SLICES, first = (blockIdx.x * UNITS + warp / SLICES) * OUTS;
+  int slice = warp % SLICES, first = (BLOCK_X * UNITS + warp / SLICES) * OUTS;
   constexpr int pieces = INS >> 6, all = SPLITS * SLICES;
-  int part = blockIdx.y * SLICES + slice;
+  int part = BLOCK_Y * SLICES + slice;
   int from = pieces * part / all, to = pieces * (part + 1) / all;
   letNextStart();
-  __shared__ __align__(8) u64 barriers[3];
+#if ADDED
+  if (blockIdx.x >= BLOCKS * SPLITS) {
+    int own = blockIdx.x - BLOCKS * SPLITS, all = gridDim.x - BLOCKS * SPLITS;
+    addAdapters(rowAdapters, rowBlocks, rowBlockCount, own, all, u, us, copied,
+                partial + (i64)SPLITS * rows * OUTPUTS, memory);
+    return;
+  }
+#endif
+  __shared__ __align__(8) u64 barriers[4];
   u64 *ofX = barriers;
-  if (threadIdx.x == 0) initBarriers(barriers, 3);
+  if (threadIdx.x == 0) initBarriers(barriers, 4);
   // Rows 16 bytes more than a multiple of 128 apart: the lanes of a fragment do not meet in a bank.
-  int base = STAGED ? pieces * (blockIdx.y * SLICES) / all : 0;
-  int count = pieces * ((blockIdx.y + 1) * SLICES) / all - base, pitch = STAGED ? count * 64 + 8 : xs;
+  int base = STAGED ? pieces * (BLOCK_Y * SLICES) / all : 0;
+  int count = pieces * ((BLOCK_Y + 1) * SLICES) / all - base, pitch = STAGED ? count * 64 + 8 : xs;
   auto fetchX = [&] {
+#if UNIFORM
+    if (ready) {
+      // By one thread: many who ask the same place hinder who writes there.
+      if (threadIdx.x == 0) awaitSignals(ready, readyCount);
+      __syncthreads();
+      beforeCopies();
+    } else {
+      awaitPrevious();
+    }
+#else
     awaitPrevious();
+#endif
     int bytes = 0;
 #if ORDERED && SPLITS == 1
     // x lies as it will in shared memory: a copy of many rows takes half as long as one of each row.
@@ -229,13 +366,20 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     if (t < rows) copyRange(staged + t * pitch, x + (i64)t * xs + base * 64, count * 128, ofX);
     bytes = rows * count * 128;
 #endif
-#if UNIFORM
-    if (adapters && threadIdx.x == 64)
-      copyRange(reinterpret_cast<char *>(memory) + uAt, u, rows * us * 4, ofX);
-    if (adapters) bytes += rows * us * 4;
-#endif
     if (threadIdx.x == 0) expectBytes(ofX, bytes);
   };
+#if UNIFORM
+  // By one thread, some pieces later, when it need not wait.
+  u64 *ofU = barriers + 3;
+  int later = from + (to - from) / 4;
+  auto fetchU = [&] {
+    if (threadIdx.x != 64) return;
+    awaitPrevious();
+    if (!adapters) return;
+    copyRange(reinterpret_cast<char *>(memory) + uAt, u, rows * us * 4, ofU);
+    expectBytes(ofU, rows * us * 4);
+  };
+#endif
   // Weights do not depend on what came before.
   int row[TILES], out[TILES], last[TILES];
 #pragma unroll
@@ -313,10 +457,12 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if NF4
   fillTable(memory);
 #endif
+  __syncthreads();  // of barriers too
+  fetchX();
 #if UNIFORM
-  // As much of B as there is room for.
+  // While that comes, as much of B as there is room for.
   u64 *ofEarly = barriers + 1, *ofLate = barriers + 2;
-  const float *ofU = reinterpret_cast<const float *>(reinterpret_cast<const char *>(memory) + uAt);
+  const float *ranks = reinterpret_cast<const float *>(reinterpret_cast<const char *>(memory) + uAt);
   __shared__ int groups[MT * 16], begins[MT], ends[MT];
   __shared__ float adapterScales[16];
   __shared__ int fromRanks[HALVES];
@@ -349,16 +495,12 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if GEGLU
   if (threadIdx.x < nextCount) nextSources[threadIdx.x] = nextSource;
 #endif
-  __syncthreads();  // of barriers too
   if (copy < early * HALVES)
     copyRange(earlyB + copy * (COLUMNS * RANK), source, COLUMNS * RANK * 2, ofEarly);
   else if (copy < groupCount * HALVES)
     prefetchRange(source, COLUMNS * RANK * 2);
   if (threadIdx.x == 0) expectBytes(ofEarly, early * OF_GROUP * 2);
-#else
-  __syncthreads();
 #endif
-  fetchX();
 #if ADAPTED && !UNIFORM
   // While that comes: who has which rows, and what will be read of them.
   __shared__ Site sites[ROWS][SITES];
@@ -451,6 +593,9 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if RESIDENT
 #pragma unroll 1
   for (int piece = from; piece < to; piece++) {
+#if UNIFORM
+    if (piece == later) fetchU();
+#endif
     u32 a[4][4];
     fragments(a, 0, piece - base);
 #pragma unroll
@@ -474,6 +619,9 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #else
 #pragma unroll 1
   for (int piece = from; piece < to; piece++) {
+#if UNIFORM
+    if (piece == later) fetchU();
+#endif
     u32 b[TILES][8];
 #if NF4
     float2 scale[TILES];
@@ -514,6 +662,9 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     }
   }
 #endif
+#if UNIFORM
+  if (later == to) fetchU();
+#endif
 #if STAGED
   __syncthreads();
 #endif
@@ -542,6 +693,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if UNIFORM
   __syncthreads();
   // What adapters add to the first slice, 16 rows at a time: rows of other adapters count as zero.
+  if (adapters) awaitBytes(ofU);
   if (early > 0) awaitBytes(ofEarly);
 #pragma unroll 1
   for (int m = slice; m < MT && m * 16 < rows; m += SLICES) {
@@ -559,7 +711,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #pragma unroll
         for (int h = 0; h < HALVES; h++) {
           // Of a row that is not there, another's; nobody uses it.
-          float4 v = *reinterpret_cast<const float4 *>(ofU + min(i ? high : low, rows - 1) * us +
+          float4 v = *reinterpret_cast<const float4 *>(ranks + min(i ? high : low, rows - 1) * us +
                                                        fromRanks[h] + r);
           a[h][i] = make_uint2(pack(v.x * by, v.y * by), pack(v.z * by, v.w * by));
         }
@@ -738,7 +890,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     if (t >= rows) return;
     bool both = n + 1 < outs;
     if (partial) {
-      float *place = partial + ((i64)blockIdx.y * rows + t) * outs + n;
+      float *place = partial + ((i64)BLOCK_Y * rows + t) * outs + n;
       if (EXACT) {
         *reinterpret_cast<float2 *>(place) = make_float2(first, second);
       } else {
@@ -763,7 +915,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #pragma unroll 1
   for (int i = threadIdx.x; i < UNITS * MT * TILES * 32; i += 256) {
     int n = i / 32 % TILES, m = i / (32 * TILES) % MT, unit = i / (32 * TILES * MT);
-    int t = m * 16 + g, c = blockIdx.x * BLOCK + unit * OUTS + n * 8 + 2 * q;
+    int t = m * 16 + g, c = BLOCK_X * BLOCK + unit * OUTS + n * 8 + 2 * q;
     if (c >= outs) continue;
     float4 v = sums(unit, m, n);
     write(t, c, v.x, v.y);

@@ -1,15 +1,16 @@
 // Between the products of a decoding step: residual stream, norms and adapters; and the choice of a
 // token. step_norm is compiled for all sizes that it meets, since a kernel of a few microseconds
 // runs most of its instructions once, and fetching them is what its time goes into: THREADS with
-// PAIRS of COLUMNS each, SPLITS of the branch, and, ADAPTED, SUMS and US of u and NEXT_US of nextU.
-// RANKS and NEXT_RANKS are those of all rows with adapters, or 0. HELD: what is read of adapters fits
-// shared memory. ORDERED: h is the input of a product.
+// PAIRS of COLUMNS each and SPLITS of the branch, one more where its layer has adapters, OWN. ADAPTED:
+// so has the layer that reads h, NEXT_RANKS of all rows with adapters, or 0, in rows of NEXT_US; HELD:
+// their A fits shared memory. ORDERED: h is the input of a product.
 
 #ifndef PAIRS
 #define THREADS 512
 #define PAIRS 1
 #define COLUMNS 64
 #define SPLITS 0
+#define OWN 0
 #define ADAPTED 0
 #define HELD 0
 #define ORDERED 0
@@ -19,7 +20,6 @@
 #define WARPS (THREADS / 32)
 // Warps that only ask for copies, and one that fetches keys and values ahead.
 #define COPIERS (HELD ? 4 : 0)
-#define MOST_RANKS 512
 // Of the next layer's ranks, tiles of 8 that a warp makes at a time.
 #define TOGETHER (ROWS > 1 ? 2 : 6)
 
@@ -50,18 +50,19 @@ __device__ __forceinline__ float rowSum(float v, float *shared, int group) {
 }
 
 // A block has up to ROWS rows, THREADS threads each: those that `blocks` says, {first, count}, which
-// have the same adapters; or, where it is null, ROWS each. x += norm(branch) and h = norm(x); or, where
-// ids is not null, x = scale times the rows of a table and h = norm(x). The branch is partial [SPLITS,
-// rows, COLUMNS], added up, and what its layer's adapters add to it, from u [rows, SUMS, US], added up.
-// next: the adapters of the layer that reads h, whose ranks go to nextU [rows, NEXT_US]; adapters and
-// next may be null; US and NEXT_US are multiples of 4, COLUMNS of 64. Every sum runs in an order that
-// follows from the row's own adapter. FETCHING: what attention of `layer` will read of the rows' caches,
+// have the same adapter of the next layer; or, where it is null, ROWS each. x += norm(branch) and
+// h = norm(x); or, where ids is not null, x = scale times the rows of a table and h = norm(x). The branch
+// is partial [SPLITS + OWN, rows, COLUMNS], added up; the last is what its layer's adapters add to rows
+// that have some. next: the adapters of the layer that reads h, whose ranks go to nextU [rows, NEXT_US];
+// adapters and next may be null; NEXT_US is a multiple of 4, COLUMNS of 64. Every sum runs in an order
+// that follows from the row's own adapter. ready: each block signals there that its rows of h are there,
+// which is before those of nextU are. FETCHING: what attention of `layer` will read of the rows' caches,
 // of a row at most mostFetched bytes of keys and of values, goes to the cache of all multiprocessors.
 extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 32) void step_norm(
     const bf16 *table, const int *ids, float tableScale, const float *partial, int rows,
-    const int2 *blocks, const RowAdapter *adapters, const float *u, const float *w, float eps, bf16 *x,
-    int xs, const float *w2, bf16 *h, int hs, const RowAdapter *next, float *nextU, const Cache *caches,
-    const int4 *steps, int layer, int width, int window, u32 mostFetched) {
+    const int2 *blocks, const RowAdapter *adapters, const float *w, float eps, bf16 *x, int xs,
+    const float *w2, bf16 *h, int hs, const RowAdapter *next, float *nextU, u32 *ready,
+    const Cache *caches, const int4 *steps, int layer, int width, int window, u32 mostFetched) {
   __shared__ float first[ROWS][WARPS], second[ROWS][WARPS];
   letNextStart();
   int group = ROWS == 1 ? 0 : threadIdx.x / THREADS, t = ROWS == 1 ? threadIdx.x : threadIdx.x % THREADS;
@@ -90,30 +91,25 @@ extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 
 #endif
 #endif
 #if ADAPTED
-  // The branch's layer is one matrix, so its adapters have one part. Rows of `wide` lie so far apart that
-  // lanes do not meet in a bank.
-  constexpr int APART = COLUMNS + 4;
-  __shared__ __align__(16) bf16 ranks[ROWS][RANKS ? RANKS : MOST_RANKS];  // times scale
-  __shared__ __align__(16) float
-      some[ROWS][RANKS && RANKS <= 32 ? WARPS * TOGETHER * 8 * ROWS : 4 * THREADS];
-  __shared__ __align__(16) float wide[ROWS][APART];  // what adapters add; then h
-  __shared__ __align__(8) u64 barriers[2];
-  u64 *ofBytesA = barriers, *ofBytesB = barriers + 1;
+  // Rows of `normed` lie so far apart that lanes do not meet in a bank.
+  constexpr int APART = COLUMNS + 8;
+  __shared__ __align__(16) float some[ROWS][WARPS * TOGETHER * 8 * ROWS];
+  __shared__ __align__(16) bf16 normed[ROWS][APART];
+  __shared__ __align__(8) u64 ofBytes;
   extern __shared__ __align__(128) bf16 memory[];
   int warp = t >> 5, lane = t & 31, g = lane >> 2, q = lane & 3;
-  RowAdapter own = {nullptr, nullptr, 0, 0.f}, to = own;
-  if (adapters) own = adapters[begin];
+  RowAdapter to = {nullptr, nullptr, 0, 0.f};
   if (next) to = next[begin];
 #if HELD
   // Rows of A 16 bytes more than a multiple of 128 apart: lanes do not meet in a bank.
   constexpr int PITCH = COLUMNS + 8;
-  const bf16 *ofA = memory, *ofB = memory + NEXT_US * PITCH;
-  if (threadIdx.x == 0) initBarriers(barriers, 2);
+  const bf16 *ofA = memory;
+  if (threadIdx.x == 0) initBarriers(&ofBytes, 1);
   __syncthreads();
 #if FETCHING
   if (threadIdx.x >= (ROWS * WARPS + COPIERS) * 32) {
     // After what is waited for.
-    if (to.ranks) awaitBytes(ofBytesA);
+    if (to.ranks) awaitBytes(&ofBytes);
     fetchAhead();
     return;
   }
@@ -123,19 +119,15 @@ extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 
     // ask for them, so that nothing else waits. By few lanes of each: such copies leave a warp one by
     // one.
     int copier = lane * COPIERS + threadIdx.x / 32 - ROWS * WARPS;
-    if (copier == 0) {
-      if (own.ranks) copyRange((void *)ofB, own.b, own.ranks * COLUMNS * 2, ofBytesB);
-      expectBytes(ofBytesB, own.ranks * COLUMNS * 2);
-      expectBytes(ofBytesA, to.ranks * COLUMNS * 2);
-    }
+    if (copier == 0) expectBytes(&ofBytes, to.ranks * COLUMNS * 2);
 #pragma unroll 1
     for (int r = copier; r < to.ranks; r += COPIERS * 32)
-      copyRange(memory + r * PITCH, to.a + (i64)r * COLUMNS, COLUMNS * 2, ofBytesA);
+      copyRange(memory + r * PITCH, to.a + (i64)r * COLUMNS, COLUMNS * 2, &ofBytes);
     return;
   }
 #else
   constexpr int PITCH = COLUMNS;
-  const bf16 *ofA = to.a, *ofB = own.b;
+  const bf16 *ofA = to.a;
 #endif
 #endif
   x += (i64)row * xs, h += (i64)row * hs;
@@ -147,8 +139,11 @@ extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 
     gain2[i] = *reinterpret_cast<const float2 *>(w2 + c);
     if (!ids) gain[i] = *reinterpret_cast<const float2 *>(w + c);
   }
-  awaitPrevious();
   bool mine = ROWS == 1 || group < count;
+#if OWN
+  bool own = mine && adapters[row].ranks;
+#endif
+  awaitPrevious();
   float2 value[PAIRS];
   u32 old[PAIRS];
   if (mine) {
@@ -162,24 +157,6 @@ extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 
         value[i] = make_float2(lowHalf(pair) * tableScale, highHalf(pair) * tableScale);
       }
     } else {
-#if ADAPTED
-      // Four ranks side by side, their sums divided among `lists`. Where ranks are known beforehand,
-      // those of a row without an adapter are read too, rather than waiting for who it is.
-      int ownCount = RANKS ? RANKS : own.ranks, quads = 1;
-      while (quads * 4 < ownCount) quads <<= 1;
-      int lists = THREADS / quads, list = t / quads, quad = t % quads * 4;
-      int times = (SUMS + lists - 1) / lists;
-      float4 part = make_float4(0.f, 0.f, 0.f, 0.f);
-      if (adapters && ownCount && list < lists && quad < US) {
-        const float *from = u + (i64)row * SUMS * US + quad;
-#pragma unroll 2
-        for (int i = 0; i < times; i++)
-          if (list + i * lists < SUMS) {
-            float4 v = *reinterpret_cast<const float4 *>(from + (list + i * lists) * US);
-            part.x += v.x, part.y += v.y, part.z += v.z, part.w += v.w;
-          }
-      }
-#endif
 #pragma unroll
       for (int i = 0; i < PAIRS; i++) {
         int c = 2 * (t + i * THREADS);
@@ -195,69 +172,16 @@ extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 
           float2 p = *reinterpret_cast<const float2 *>(partial + ((i64)s * rows + row) * COLUMNS + c);
           sum.x += p.x, sum.y += p.y;
         }
+#if OWN
+        if (own) {
+          float2 p = *reinterpret_cast<const float2 *>(partial + ((i64)SPLITS * rows + row) * COLUMNS + c);
+          sum.x += p.x, sum.y += p.y;
+        }
+#endif
         value[i] = sum;
       }
-#if ADAPTED
-      if (own.ranks) {
-        for (int o = quads; o < 32; o <<= 1) {
-          part.x += __shfl_xor_sync(~0u, part.x, o), part.y += __shfl_xor_sync(~0u, part.y, o);
-          part.z += __shfl_xor_sync(~0u, part.z, o), part.w += __shfl_xor_sync(~0u, part.w, o);
-        }
-        int place = quads >= 32 ? t : warp * quads + lane;
-        if (quads >= 32 || lane < quads) reinterpret_cast<float4 *>(some[group])[place] = part;
-        barrier(group);
-        int left = quads >= 32 ? lists : WARPS;
-#pragma unroll 1
-        for (int r = t; r < (ownCount + 15) / 16 * 16; r += THREADS) {
-          float all = 0.f;
-          if (r < ownCount)
-#pragma unroll WARPS
-            for (int i = 0; i < left; i++) all += some[group][i * quads * 4 + r];
-          ranks[group][r] = toBf16(all * own.scale);
-        }
-      }
-#endif
     }
   }
-#if ADAPTED
-  if (!ids && own.ranks) {
-    // Sixteen ranks of eight columns at a time, rows of x the first of 16.
-    int ownCount = RANKS ? RANKS : own.ranks;
-#if HELD
-    awaitBytes(ofBytesB);
-#endif
-    barrierOfAll();
-#pragma unroll 3
-    for (int tile = threadIdx.x >> 5; tile < COLUMNS / 8; tile += ROWS * WARPS) {
-      float c[4] = {0.f, 0.f, 0.f, 0.f};
-#pragma unroll 1
-      for (int r = q * 4; r < ownCount + q * 4; r += 16) {
-        uint2 a = g < ROWS ? *reinterpret_cast<const uint2 *>(ranks[g < ROWS ? g : 0] + r) : make_uint2(0, 0);
-        const bf16 *from = ofB + (tile * 8 + g) * ownCount + r;
-        uint2 b;
-        if (RANKS || ownCount % 4 == 0) {
-          b = r < ownCount ? *reinterpret_cast<const uint2 *>(from) : make_uint2(0, 0);
-        } else {
-          u32 v[4];
-#pragma unroll
-          for (int i = 0; i < 4; i++) v[i] = r + i < ownCount ? from[i] : 0;
-          b = make_uint2(v[0] | v[1] << 16, v[2] | v[3] << 16);
-        }
-        mma(c, a.x, 0, a.y, 0, b.x, b.y);
-      }
-      if (g < ROWS) *reinterpret_cast<float2 *>(wide[g] + tile * 8 + 2 * q) = make_float2(c[0], c[1]);
-    }
-    barrierOfAll();
-    if (mine)
-#pragma unroll
-      for (int i = 0; i < PAIRS; i++) {
-        int c = 2 * (t + i * THREADS);
-        if (c >= COLUMNS) continue;
-        float2 more = *reinterpret_cast<const float2 *>(wide[group] + c);
-        value[i].x += more.x, value[i].y += more.y;
-      }
-  }
-#endif
   // Of the values as they are stored, or would be: one over the root of their mean square.
   auto inverse = [&](float *shared, bool stored) {
     float square = 0.f;
@@ -291,17 +215,18 @@ extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 
       u32 pair = pack(value[i].x * r * (1.f + gain2[i].x), value[i].y * r * (1.f + gain2[i].y));
       *reinterpret_cast<u32 *>(h + (ORDERED ? ordered(c) : c)) = pair;
 #if ADAPTED
-      reinterpret_cast<u32 *>(wide[group])[c / 2] = pair;
+      *reinterpret_cast<u32 *>(normed[group] + c) = pair;
 #endif
     }
   }
 #if ADAPTED
+  barrierOfAll();
+  if (threadIdx.x == ROWS * THREADS - 32) signal(ready);
   if (!to.ranks) return;
   int nextCount = NEXT_RANKS ? NEXT_RANKS : to.ranks;
 #if HELD
-  awaitBytes(ofBytesA);
+  awaitBytes(&ofBytes);
 #endif
-  barrierOfAll();
   // On tensor cores, where h are the first of 16 rows: a share of the columns a warp, and, of several
   // rows, some of the ranks; ranks of several tiles at a time, so that one product need not wait for
   // another.
@@ -311,7 +236,7 @@ extern "C" __global__ __launch_bounds__(ROWS * THREADS + (COPIERS + FETCHING) * 
     float c[TOGETHER][4] = {};
 #pragma unroll AT_ONCE
     for (int step = STEPS * warp / WARPS; step < STEPS * (warp + 1) / WARPS; step++) {
-      const bf16 *in = reinterpret_cast<const bf16 *>(wide[g < ROWS ? g : 0]) + step * 16 + q * 2;
+      const bf16 *in = normed[g < ROWS ? g : 0] + step * 16 + q * 2;
       u32 h0 = g < ROWS ? *reinterpret_cast<const u32 *>(in) : 0;
       u32 h1 = g < ROWS ? *reinterpret_cast<const u32 *>(in + 8) : 0;
 #pragma unroll

@@ -72,7 +72,7 @@ public final class CudaBackend implements Backend {
     kernels = new Kernels(device);
     cublas = new Cublas(device);
     attention = new Attention(device, kernels);
-    product = new Product(kernels);
+    product = new Product(device, kernels);
     decoding = new Decoding(device, kernels, product);
     lanes = new Lanes(device);
     ahead = new Ahead(device);

@@ -8,7 +8,9 @@ import java.util.List;
 /**
  * A step of one new token a sequence, in five operations a layer: q|k|v, attention, o with the
  * norms behind it, gate|up, down with the norms behind it. Who makes a layer's input makes the
- * ranks of that layer's adapters too; who reads its output adds what they bring.
+ * ranks of that layer's adapters too, after having told the layer that its input is there. What
+ * they add comes with the layer's output: of q|k|v and gate|up in it, of o and down as one part
+ * more, made beside the product.
  */
 final class Decoding {
   /** Parts of the visible keys; never fewer in a larger batch. */
@@ -47,21 +49,27 @@ final class Decoding {
   /**
    * What a norm adds to the residual stream.
    *
-   * @param sums {@code [splits * rows, hidden]}
+   * @param sums {@code [splits * rows, hidden]}; behind them what adapters add, if there are any
    * @param weight of its own norm
    */
-  private record Branch(CudaTensor sums, CudaLowRankRows adapters, CudaTensor u, Tensor weight) {
-    static final Branch NONE = new Branch(null, null, null, null);
+  private record Branch(CudaTensor sums, int splits, CudaLowRankRows adapters, Tensor weight) {
+    static final Branch NONE = new Branch(null, 0, null, null);
   }
 
   /**
    * Who reads what a norm makes.
    *
    * @param u where its adapters' ranks go
+   * @param ready counter of the blocks that have left h there, before u
    * @param fetched layer whose keys and values are fetched meanwhile, -1 for none
    */
   private record Reader(
-      Tensor weight, Product.Input h, CudaLowRankRows adapters, CudaTensor u, int fetched) {}
+      Tensor weight,
+      Product.Input h,
+      CudaLowRankRows adapters,
+      CudaTensor u,
+      long ready,
+      int fetched) {}
 
   private final Device device;
   private final Kernels kernels;
@@ -120,14 +128,15 @@ final class Decoding {
         Product.Input attended = Product.Input.allocate(device, t, heads * dim, 1);
         Product.Input normed = Product.Input.allocate(device, t, h.columns(), 1);
         Product.Input activated = Product.Input.allocate(device, t, feedForward, downSplits);
-        CudaTensor sums = CudaTensor.allocate(device, t * downSplits, h.columns(), true);
+        CudaTensor sums = CudaTensor.allocate(device, t * (downSplits + 1), h.columns(), true);
         CudaTensor uQkv = ranks(layers.stream().map(l -> of(l.adapters().qkv())).toList(), t, 1);
         CudaTensor uO = ranks(layers.stream().map(l -> of(l.adapters().o())).toList(), t, oSums);
         CudaTensor uGateUp =
             ranks(layers.stream().map(l -> of(l.adapters().gateUp())).toList(), t, 1);
         CudaTensor uDown =
-            ranks(layers.stream().map(l -> of(l.adapters().down())).toList(), t, downSums)) {
-      CudaTensor oParts = sums.rows(0, t);
+            ranks(layers.stream().map(l -> of(l.adapters().down())).toList(), t, downSums);
+        Signals signals = new Signals(device, isAdapted(layers) ? layers.size() : 0)) {
+      Signals.Signal ready = Signals.Signal.NONE;
       for (int l = 0; l < layers.size(); l++) {
         DecoderStack.Layer w = layers.get(l);
         CudaLowRankRows aQkv = of(w.adapters().qkv());
@@ -135,8 +144,9 @@ final class Decoding {
         CudaLowRankRows aGateUp = of(w.adapters().gateUp());
         CudaLowRankRows aDown = of(w.adapters().down());
         if (l == 0) {
-          Reader first = new Reader(w.inputNorm(), normed, aQkv, uQkv, 0);
-          norm(stack, ids, Branch.NONE, x, first, batch);
+          long counter = signals.counter(0, Signals.Kind.ATTENTION_INPUT);
+          Reader first = new Reader(w.inputNorm(), normed, aQkv, uQkv, counter, 0);
+          ready = norm(stack, ids, Branch.NONE, x, first, batch);
         }
         product.run(
             CudaMatrix.of(w.qkv()),
@@ -144,48 +154,68 @@ final class Decoding {
             1,
             0,
             qkv,
-            new Product.Adapters(aQkv, uQkv, null, null));
+            new Product.Adapters(aQkv, uQkv, ready, null, null));
         attention(stack, w, l, batch, qkv, heads, kvHeads, attended, aO, uO);
-        product.partial(CudaMatrix.of(w.o()), attended, oParts);
+        product.partial(CudaMatrix.of(w.o()), attended, sums, 1, adding(aO, uO));
         boolean ends = l + 1 == layers.size();
         // Products of the feed-forward leave the way to memory free for what attention will read.
-        norm(
-            stack,
-            null,
-            new Branch(oParts, aO, uO, w.postAttentionNorm()),
-            x,
-            new Reader(w.preFeedForwardNorm(), normed, aGateUp, uGateUp, ends ? -1 : l + 1),
-            batch);
+        ready =
+            norm(
+                stack,
+                null,
+                new Branch(sums, 1, aO, w.postAttentionNorm()),
+                x,
+                new Reader(
+                    w.preFeedForwardNorm(),
+                    normed,
+                    aGateUp,
+                    uGateUp,
+                    signals.counter(l, Signals.Kind.FEED_FORWARD_INPUT),
+                    ends ? -1 : l + 1),
+                batch);
         product.geglu(
             CudaMatrix.of(w.gateUp()),
             normed,
             activated,
-            new Product.Adapters(aGateUp, uGateUp, aDown, uDown));
-        product.partial(CudaMatrix.of(w.down()), activated, sums);
-        norm(
-            stack,
-            null,
-            new Branch(sums, aDown, uDown, w.postFeedForwardNorm()),
-            x,
-            ends
-                ? new Reader(stack.finalNorm(), Product.Input.of(h), null, null, -1)
-                : new Reader(
-                    layers.get(l + 1).inputNorm(),
-                    normed,
-                    of(layers.get(l + 1).adapters().qkv()),
-                    uQkv,
-                    -1),
-            batch);
+            new Product.Adapters(aGateUp, uGateUp, ready, aDown, uDown));
+        product.partial(CudaMatrix.of(w.down()), activated, sums, downSplits, adding(aDown, uDown));
+        ready =
+            norm(
+                stack,
+                null,
+                new Branch(sums, downSplits, aDown, w.postFeedForwardNorm()),
+                x,
+                ends
+                    ? new Reader(stack.finalNorm(), Product.Input.of(h), null, null, 0, -1)
+                    : new Reader(
+                        layers.get(l + 1).inputNorm(),
+                        normed,
+                        of(layers.get(l + 1).adapters().qkv()),
+                        uQkv,
+                        signals.counter(l + 1, Signals.Kind.ATTENTION_INPUT),
+                        -1),
+                batch);
       }
     }
+  }
+
+  private static Product.Adapters adding(CudaLowRankRows adapters, CudaTensor u) {
+    return new Product.Adapters(adapters, u, Signals.Signal.NONE, null, null);
+  }
+
+  private static boolean isAdapted(List<DecoderStack.Layer> layers) {
+    return layers.stream()
+        .map(DecoderStack.Layer::adapters)
+        .anyMatch(a -> a.qkv() != null || a.o() != null || a.gateUp() != null || a.down() != null);
   }
 
   /**
    * Adds a branch to the residual stream and norms it, or starts it from the embedding.
    *
    * @param ids null where there is a branch
+   * @return what tells the reader, if it has adapters, that its input is there
    */
-  private void norm(
+  private Signals.Signal norm(
       DecoderStack stack,
       CudaIndices ids,
       Branch branch,
@@ -194,18 +224,16 @@ final class Decoding {
       CudaCacheBatch batch) {
     int rows = x.rows();
     int columns = x.columns();
-    CudaTensor sums = branch.sums;
-    CudaTensor u = branch.u;
     CudaTensor nextU = reader.u;
     CudaTensor h = reader.h.x();
     int all = columns / 2;
     int pairs = (all + MOST_NORM_THREADS - 1) / MOST_NORM_THREADS;
     int threads = Math.max(LEAST_NORM_THREADS, (all + 32 * pairs - 1) / (32 * pairs) * 32);
-    CudaLowRankRows either = branch.adapters != null ? branch.adapters : reader.adapters;
-    int held = heldBytes(columns, branch.adapters, reader.adapters, nextU);
-    int together = rowsTogether(rows, columns, either, held);
+    CudaLowRankRows next = reader.adapters;
+    int held = next == null ? 0 : heldBytes(columns, nextU);
+    int together = rowsTogether(rows, columns, next, held);
     int blocks =
-        together == 1 ? rows : either == null ? (rows + together - 1) / together : either.blocks();
+        together == 1 ? rows : next == null ? (rows + together - 1) / together : next.blocks();
     boolean fetches = reader.fetched >= 0;
     List<String> defines =
         List.of(
@@ -213,33 +241,31 @@ final class Decoding {
             "COLUMNS=" + columns,
             "THREADS=" + threads,
             "PAIRS=" + pairs,
-            "SPLITS=" + (sums == null ? 0 : sums.rows() / rows),
-            "ADAPTED=" + (either != null ? 1 : 0),
+            "SPLITS=" + branch.splits,
+            "OWN=" + (branch.adapters != null ? 1 : 0),
+            "ADAPTED=" + (next != null ? 1 : 0),
             "HELD=" + (held > 0 ? 1 : 0),
             "ORDERED=" + (reader.h.ordered() ? 1 : 0),
             "FETCHING=" + (fetches ? 1 : 0),
-            "SUMS=" + (u == null ? 0 : u.rows() / rows),
-            "US=" + (u == null ? 0 : u.columns()),
             "NEXT_US=" + (nextU == null ? 0 : nextU.columns()),
-            "RANKS=" + ranks(branch.adapters),
-            "NEXT_RANKS=" + ranks(reader.adapters));
+            "NEXT_RANKS=" + ranks(next));
     kernels
         .call(kernels.get("step", defines, "step_norm"))
         .p(ids == null ? 0 : CudaMatrix.of(stack.embedding()).values())
         .p(ids == null ? 0 : ids.address())
         .f(stack.embeddingScale())
-        .p(CudaTensor.addressOf(sums))
+        .p(CudaTensor.addressOf(branch.sums))
         .i(rows)
-        .p(together == 1 || either == null ? 0 : either.rowsOfBlocks())
+        .p(together == 1 || next == null ? 0 : next.rowsOfBlocks())
         .p(branch.adapters == null ? 0 : branch.adapters.rows())
-        .p(CudaTensor.addressOf(u))
         .p(CudaTensor.addressOf(branch.weight))
         .f(stack.eps())
         .t(x)
         .p(CudaTensor.addressOf(reader.weight))
         .t(h)
-        .p(reader.adapters == null ? 0 : reader.adapters.rows())
+        .p(next == null ? 0 : next.rows())
         .p(CudaTensor.addressOf(nextU))
+        .p(reader.ready)
         .p(batch.table().address())
         .p(batch.rows().address())
         .i(reader.fetched)
@@ -252,6 +278,7 @@ final class Decoding {
             together * threads + (held > 0 ? COPIERS : 0) + (fetches ? FETCHERS : 0),
             held,
             true);
+    return new Signals.Signal(reader.ready, blocks);
   }
 
   /** Of all parts of each of the adapters; 0 where they differ. */
@@ -270,12 +297,10 @@ final class Decoding {
     return rows > MOST_SINGLE_ROWS && fits ? CudaLowRankRows.ROWS_OF_BLOCK : 1;
   }
 
-  /** Bytes that a block copies for the adapters of its rows; 0 where they do not fit. */
-  private static int heldBytes(
-      int columns, CudaLowRankRows adapters, CudaLowRankRows next, CudaTensor nextU) {
-    int ofNext = nextU == null ? 0 : nextU.columns() * (columns + 8) * 2;
-    int ofOwn = adapters == null ? 0 : adapters.ranks() * columns * 2;
-    return (adapters != null || next != null) && ofNext + ofOwn <= MOST_HELD ? ofNext + ofOwn : 0;
+  /** Bytes of A that a block copies for its rows; 0 where they do not fit. */
+  private static int heldBytes(int columns, CudaTensor nextU) {
+    int bytes = nextU.columns() * (columns + 8) * 2;
+    return bytes <= MOST_HELD ? bytes : 0;
   }
 
   /**

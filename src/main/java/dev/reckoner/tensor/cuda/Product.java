@@ -35,6 +35,13 @@ final class Product {
   /** Uniform adapters in one launch. */
   private static final int MOST_GROUPS = 16;
 
+  /** Shared memory of a block that makes what adapters add. */
+  private static final int ADDING_BYTES = 8 << 10;
+
+  /** Blocks of rows whose ranks' sums it copies there besides. */
+  private static final int MOST_ADDED = 4;
+
+  private final Device device;
   private final Kernels kernels;
 
   /**
@@ -71,13 +78,23 @@ final class Product {
     }
   }
 
-  Product(Kernels kernels) {
+  Product(Device device, Kernels kernels) {
+    this.device = device;
     this.kernels = kernels;
   }
 
-  /** Where the adapters of the product's own layer and of the next find and leave their ranks. */
-  record Adapters(CudaLowRankRows own, CudaTensor u, CudaLowRankRows next, CudaTensor nextU) {
-    static final Adapters NONE = new Adapters(null, null, null, null);
+  /**
+   * Where the adapters of the product's own layer and of the next find and leave their ranks.
+   *
+   * @param ready when x is there, which may be before u is
+   */
+  record Adapters(
+      CudaLowRankRows own,
+      CudaTensor u,
+      Signals.Signal ready,
+      CudaLowRankRows next,
+      CudaTensor nextU) {
+    static final Adapters NONE = new Adapters(null, null, Signals.Signal.NONE, null, null);
 
     int groups() {
       return own == null ? 0 : own.groups();
@@ -159,15 +176,19 @@ final class Product {
     return Math.clamp((m.columns() / PIECE + 8) / 16, 1, 16);
   }
 
-  /** Sums of each part of the columns, fp32 {@code [splits * rows, outs]}. */
-  void partial(CudaMatrix m, Input in, CudaTensor sums) {
-    CudaTensor x = in.x;
-    int rows = rows(x);
-    int splits = sums.rows() / x.rows();
+  /**
+   * Sums of each part of the columns, fp32 {@code [splits * rows, outs]}; with adapters one part
+   * more, of what they add to rows that have one.
+   *
+   * @param adapters those of the layer, a matrix in one part, with their ranks in several sums,
+   *     {@code [rows * sums, ranks]}
+   */
+  void partial(CudaMatrix m, Input in, CudaTensor sums, int splits, Adapters adapters) {
+    int rows = rows(in.x);
     int slices = splits > 1 ? 4 : 8;
     int tiles = (rows > 16 ? 2 : 1) * (splits > 1 ? 2 : 1);
     Form form = new Form(rows, tiles, slices, false, m.isNf4(), Adapted.NO);
-    launch(form, m, in, splits, 1, 0, null, sums.address(), m.rows(), Adapters.NONE, null);
+    launch(form, m, in, splits, 1, 0, null, sums.address(), m.rows(), adapters, null);
   }
 
   /** Outputs that a sum for the next layer's ranks covers. */
@@ -200,10 +221,13 @@ final class Product {
     Room room = form.room(m, x, splits, adapters);
     CudaLowRankRows own = adapters.own;
     CudaLowRankRows next = adapters.next;
+    int added = partial == 0 || own == null ? 0 : adapters.u.rows() / x.rows();
+    int blocks = form.blocks(outs);
+    Adding adding =
+        added == 0 ? Adding.NONE : adding(form, blocks * splits, own, added, adapters.u.columns());
+    List<String> defines = form.defines(m, in, y, splits, chosen == null ? outs : 0, added);
     kernels
-        .call(
-            kernels.get(
-                "product", form.defines(m, in, y, splits, chosen == null ? outs : 0), "product"))
+        .call(kernels.get("product", defines, "product"))
         .p(m.values())
         .p(m.scales())
         .t(x)
@@ -228,12 +252,38 @@ final class Product {
         .i(room.uAt)
         .i(room.early)
         .p(chosen == null ? 0 : chosen.address())
+        .p(own == null ? 0 : adapters.ready.counter())
+        .i(adapters.ready.expected())
+        .p(added == 0 ? 0 : own.rows())
+        .p(added == 0 ? 0 : own.rowsOfBlocks())
+        .i(added == 0 ? 0 : own.blocks())
+        .i(adding.copied)
         .launch(
-            form.blocks(outs),
-            splits,
+            added == 0 ? blocks : blocks * splits + adding.blocks,
+            added == 0 ? splits : 1,
             WARPS * 32,
-            room.bytes,
+            Math.max(room.bytes, adding.bytes),
             m.master() == null && chosen == null);
+  }
+
+  /**
+   * Blocks that make what adapters add: where others leave multiprocessors free, no more.
+   *
+   * @param copied of its blocks of rows, those whose ranks' sums one has room for
+   */
+  private record Adding(int blocks, int copied, int bytes) {
+    static final Adding NONE = new Adding(0, 0, 0);
+  }
+
+  private Adding adding(Form form, int others, CudaLowRankRows adapters, int sums, int ranks) {
+    int free = device.multiprocessors() - others;
+    int rowBlocks = adapters.blocks();
+    int blocks = form.rows <= 16 || free <= 0 ? rowBlocks : Math.min(free, rowBlocks);
+    int ofRows = CudaLowRankRows.ROWS_OF_BLOCK * sums * ranks * 4;
+    int room = (form.rows > 16 ? LARGEST : LARGEST_OF_TWO) - ADDING_BYTES;
+    int most = Math.min(MOST_ADDED, (rowBlocks + blocks - 1) / blocks);
+    int copied = Math.min(most, room / ofRows);
+    return new Adding(blocks, copied, ADDING_BYTES + copied * ofRows);
   }
 
   private static int rows(CudaTensor x) {
@@ -249,7 +299,7 @@ final class Product {
    */
   private record Form(
       int rows, int tiles, int slices, boolean geglu, boolean nf4, Adapted adapted) {
-    List<String> defines(CudaMatrix m, Input in, Input y, int splits, int outs) {
+    List<String> defines(CudaMatrix m, Input in, Input y, int splits, int outs, int added) {
       return List.of(
           "INS=" + m.columns(),
           "OUTPUTS=" + outs,
@@ -264,6 +314,7 @@ final class Product {
           "RESIDENT=" + (resident(m, splits) ? 1 : 0),
           "GEGLU=" + (geglu ? 1 : 0),
           "NF4=" + (nf4 ? 1 : 0),
+          "ADDED=" + added,
           "ADAPTED=" + (adapted.any ? 1 : 0),
           "FOURS=" + (adapted.fours ? 1 : 0),
           "UNIFORM=" + (adapted.uniform() ? 1 : 0),
