@@ -605,20 +605,13 @@ final class Gemm {
     float[] packed = packFew(x, height);
     int panels = (w.rows() + W - 1) / W;
     int tasks = runs(panels);
-    int streams =
-        DecodeKernel.supported() ? SmallBatchKernel.streams(w, height, panels / tasks) : 1;
     workers.run(
         tasks,
         task -> {
-          int from = task * panels / tasks;
-          int to = (task + 1) * panels / tasks;
-          int length = (to - from) / streams;
-          float[] acc = pool.take((long) streams * height * W);
-          for (int i = 0; i < length; i++) {
-            few(packed, height, w, from + i, length, streams, alpha, beta, c, acc);
-          }
-          for (int p = from + streams * length; p < to; p++) {
-            few(packed, height, w, p, 0, 1, alpha, beta, c, acc);
+          float[] acc = pool.take((long) height * W);
+          for (int p = task * panels / tasks; p < (task + 1) * panels / tasks; p++) {
+            few(packed, height, w, p, acc);
+            writeOut(acc, 0, c.rows, alpha, beta, c, 0, p * W);
           }
           pool.give(acc);
         });
@@ -649,48 +642,19 @@ final class Gemm {
     return packed;
   }
 
-  /**
-   * Of {@code count} panels, the first p, each {@code step} behind the one before; several take
-   * turns, block by block.
-   *
-   * @param acc for {@code [count][height][32]}
-   */
-  private static void few(
-      float[] packed,
-      int height,
-      BlockMatrix w,
-      int p,
-      int step,
-      int count,
-      float alpha,
-      float beta,
-      CpuTensor c,
-      float[] acc) {
-    java.util.Arrays.fill(acc, 0, count * height * W, 0f);
+  /** {@code acc [height][32] = A W^T} for panel p. */
+  private static void few(float[] packed, int height, BlockMatrix w, int p, float[] acc) {
+    java.util.Arrays.fill(acc, 0, height * W, 0f);
     boolean narrow = DecodeKernel256.supported();
-    int all = w.columns() / Nf4.BLOCK;
-    int blocks = count == 1 ? all : 1;
-    for (int b = 0; b < all; b += blocks) {
-      for (int s = 0; s < count; s++) {
-        int panel = p + s * step;
-        int from = b * Nf4.BLOCK * height;
-        int to = s * height * W;
-        switch (w) {
-          case Nf4Matrix m when narrow ->
-              SmallBatchKernel256.nf4(height, m.data(), m.base(panel, b), blocks, packed, acc);
-          case Nf4Matrix m ->
-              SmallBatchKernel.nf4(
-                  height, m.data(), m.base(panel, b), blocks, packed, from, acc, to);
-          case Int8Matrix m when narrow ->
-              SmallBatchKernel256.int8(height, m.data(), m.base(panel, b), blocks, packed, acc);
-          case Int8Matrix m ->
-              SmallBatchKernel.int8(
-                  height, m.data(), m.base(panel, b), blocks, packed, from, acc, to);
-        }
-      }
-    }
-    for (int s = 0; s < count; s++) {
-      writeOut(acc, s * height, c.rows, alpha, beta, c, 0, (p + s * step) * W);
+    int blocks = w.columns() / Nf4.BLOCK;
+    switch (w) {
+      case Nf4Matrix m when narrow ->
+          SmallBatchKernel256.nf4(height, m.data(), m.base(p, 0), blocks, packed, acc);
+      case Nf4Matrix m -> SmallBatchKernel.nf4(height, m.data(), m.base(p, 0), blocks, packed, acc);
+      case Int8Matrix m when narrow ->
+          SmallBatchKernel256.int8(height, m.data(), m.base(p, 0), blocks, packed, acc);
+      case Int8Matrix m ->
+          SmallBatchKernel.int8(height, m.data(), m.base(p, 0), blocks, packed, acc);
     }
   }
 

@@ -36,7 +36,7 @@ final class Int8Matrix implements BlockMatrix {
     this.columns = columns;
     blocksPerPanel = columns / BLOCK;
     int panels = (rows + W - 1) / W;
-    data = new int[Nf4Matrix.FIRST + Math.multiplyExact(panels * blocksPerPanel, BLOCK_INTS)];
+    data = new int[Nf4Matrix.length(Math.multiplyExact(panels * blocksPerPanel, BLOCK_INTS))];
   }
 
   /** Fills panel {@code p} from {@code count} row-major rows. */

@@ -31,7 +31,7 @@ final class Nf4Matrix implements BlockMatrix {
     rows = stacked.stream().mapToInt(Nf4Tensor::rows).sum();
     blocksPerPanel = columns / Nf4.BLOCK;
     int panels = (rows + W - 1) / W;
-    data = new int[FIRST + Math.multiplyExact(panels * blocksPerPanel, BLOCK_INTS)];
+    data = new int[length(Math.multiplyExact(panels * blocksPerPanel, BLOCK_INTS))];
     workers.run(
         panels,
         p -> {
@@ -46,6 +46,11 @@ final class Nf4Matrix implements BlockMatrix {
             fillRow(p, j, source, row, words);
           }
         });
+  }
+
+  /** Of an array with {@code ints} of blocks. */
+  static int length(int ints) {
+    return Math.addExact(FIRST + SmallBatchKernel.AHEAD, ints);
   }
 
   /**

@@ -2,6 +2,7 @@ package dev.reckoner.tensor.cpu;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -20,8 +21,14 @@ final class SmallBatchKernel {
   /** Most rows of a batch that is computed here. */
   static final int ROWS = 8;
 
-  /** Panels of a run that is read well by several streams. */
-  private static final int LONG_RUN = 16;
+  /**
+   * Ints from a weight that is multiplied to one that is fetched, and behind the last block of
+   * every matrix. Eight rows, and four of NF4, take so long for a line of weights that memory reads
+   * ahead too little by itself; and Java has no prefetch but a store under an empty mask: it
+   * changes nothing, its line is fetched, and nobody waits for it, as for a load. 1 KB to 4 KB are
+   * as fast.
+   */
+  static final int AHEAD = 512;
 
   private SmallBatchKernel() {}
 
@@ -31,41 +38,27 @@ final class SmallBatchKernel {
   }
 
   /**
-   * How many panels of a run of {@code panels} take turns. Eight rows take so long for a block that
-   * memory reads ahead too little of one panel; but not of short runs, whose reads would begin anew
-   * too often, and blocks of 8 bits are twice as large, and of four of them it is slower.
-   */
-  static int streams(BlockMatrix w, int height, int panels) {
-    if (height < ROWS || panels < LONG_RUN) {
-      return 1;
-    }
-    return w instanceof Nf4Matrix ? 4 : 2;
-  }
-
-  /**
    * {@code out [height][32] += A W^T} for {@code blocks} of a panel, the first at {@code at}; A is
-   * {@code [k][height]}, of these blocks from {@code ao} on.
+   * {@code [k][height]}.
    */
-  static void nf4(int height, int[] w, int at, int blocks, float[] a, int ao, float[] out, int to) {
+  static void nf4(int height, int[] w, int at, int blocks, float[] a, float[] out) {
     switch (height) {
-      case 8 -> nf4Rows8(w, at, blocks, a, ao, out, to);
-      case 4 -> nf4Rows4(w, at, blocks, a, ao, out, to);
-      default -> nf4Rows2(w, at, blocks, a, ao, out, to);
+      case 8 -> nf4Rows8(w, at, blocks, a, out);
+      case 4 -> nf4Rows4(w, at, blocks, a, out);
+      default -> nf4Rows2(w, at, blocks, a, out);
     }
   }
 
   /** The same for an 8-bit panel. */
-  static void int8(
-      int height, int[] w, int at, int blocks, float[] a, int ao, float[] out, int to) {
+  static void int8(int height, int[] w, int at, int blocks, float[] a, float[] out) {
     switch (height) {
-      case 8 -> int8Rows8(w, at, blocks, a, ao, out, to);
-      case 4 -> int8Rows4(w, at, blocks, a, ao, out, to);
-      default -> int8Rows2(w, at, blocks, a, ao, out, to);
+      case 8 -> int8Rows8(w, at, blocks, a, out);
+      case 4 -> int8Rows4(w, at, blocks, a, out);
+      default -> int8Rows2(w, at, blocks, a, out);
     }
   }
 
-  private static void nf4Rows2(
-      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+  private static void nf4Rows2(int[] w, int at0, int blocks, float[] x, float[] out) {
     IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
     for (int b = 0; b < blocks; b++) {
       FloatVector a00 = FloatVector.zero(SF);
@@ -73,7 +66,7 @@ final class SmallBatchKernel {
       FloatVector a10 = FloatVector.zero(SF);
       FloatVector a11 = FloatVector.zero(SF);
       int p0 = at0 + b * Nf4Matrix.BLOCK_INTS + 32;
-      int xi = xo + b * 128;
+      int xi = b * 128;
       for (int c = 0; c < 8; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
@@ -97,16 +90,16 @@ final class SmallBatchKernel {
       int s0 = at0 + b * Nf4Matrix.BLOCK_INTS;
       FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
       FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
-      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
-      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
-      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
-      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
+      a00.fma(f0, FloatVector.fromArray(SF, out, 0)).intoArray(out, 0);
+      a01.fma(f1, FloatVector.fromArray(SF, out, 16)).intoArray(out, 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, 32)).intoArray(out, 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, 48)).intoArray(out, 48);
     }
   }
 
-  private static void nf4Rows4(
-      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+  private static void nf4Rows4(int[] w, int at0, int blocks, float[] x, float[] out) {
     IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
+    VectorMask<Integer> none = SI.maskAll(false);
     for (int b = 0; b < blocks; b++) {
       FloatVector a00 = FloatVector.zero(SF);
       FloatVector a01 = FloatVector.zero(SF);
@@ -117,10 +110,12 @@ final class SmallBatchKernel {
       FloatVector a30 = FloatVector.zero(SF);
       FloatVector a31 = FloatVector.zero(SF);
       int p0 = at0 + b * Nf4Matrix.BLOCK_INTS + 32;
-      int xi = xo + b * 256;
+      int xi = b * 256;
       for (int c = 0; c < 8; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        w0.intoArray(w, p0 + AHEAD, none);
+        w1.intoArray(w, p0 + 16 + AHEAD, none);
         for (int n = 0; n < 8; n++) {
           FloatVector v0 = w0.selectFrom(code).reinterpretAsFloats();
           FloatVector v1 = w1.selectFrom(code).reinterpretAsFloats();
@@ -149,20 +144,20 @@ final class SmallBatchKernel {
       int s0 = at0 + b * Nf4Matrix.BLOCK_INTS;
       FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
       FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
-      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
-      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
-      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
-      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
-      a20.fma(f0, FloatVector.fromArray(SF, out, to + 64)).intoArray(out, to + 64);
-      a21.fma(f1, FloatVector.fromArray(SF, out, to + 80)).intoArray(out, to + 80);
-      a30.fma(f0, FloatVector.fromArray(SF, out, to + 96)).intoArray(out, to + 96);
-      a31.fma(f1, FloatVector.fromArray(SF, out, to + 112)).intoArray(out, to + 112);
+      a00.fma(f0, FloatVector.fromArray(SF, out, 0)).intoArray(out, 0);
+      a01.fma(f1, FloatVector.fromArray(SF, out, 16)).intoArray(out, 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, 32)).intoArray(out, 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, 48)).intoArray(out, 48);
+      a20.fma(f0, FloatVector.fromArray(SF, out, 64)).intoArray(out, 64);
+      a21.fma(f1, FloatVector.fromArray(SF, out, 80)).intoArray(out, 80);
+      a30.fma(f0, FloatVector.fromArray(SF, out, 96)).intoArray(out, 96);
+      a31.fma(f1, FloatVector.fromArray(SF, out, 112)).intoArray(out, 112);
     }
   }
 
-  private static void nf4Rows8(
-      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+  private static void nf4Rows8(int[] w, int at0, int blocks, float[] x, float[] out) {
     IntVector code = IntVector.fromArray(SI, CODE_BITS, 0);
+    VectorMask<Integer> none = SI.maskAll(false);
     for (int b = 0; b < blocks; b++) {
       FloatVector a00 = FloatVector.zero(SF);
       FloatVector a01 = FloatVector.zero(SF);
@@ -181,10 +176,12 @@ final class SmallBatchKernel {
       FloatVector a70 = FloatVector.zero(SF);
       FloatVector a71 = FloatVector.zero(SF);
       int p0 = at0 + b * Nf4Matrix.BLOCK_INTS + 32;
-      int xi = xo + b * 512;
+      int xi = b * 512;
       for (int c = 0; c < 8; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        w0.intoArray(w, p0 + AHEAD, none);
+        w1.intoArray(w, p0 + 16 + AHEAD, none);
         for (int n = 0; n < 8; n++) {
           FloatVector v0 = w0.selectFrom(code).reinterpretAsFloats();
           FloatVector v1 = w1.selectFrom(code).reinterpretAsFloats();
@@ -229,34 +226,33 @@ final class SmallBatchKernel {
       int s0 = at0 + b * Nf4Matrix.BLOCK_INTS;
       FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
       FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
-      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
-      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
-      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
-      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
-      a20.fma(f0, FloatVector.fromArray(SF, out, to + 64)).intoArray(out, to + 64);
-      a21.fma(f1, FloatVector.fromArray(SF, out, to + 80)).intoArray(out, to + 80);
-      a30.fma(f0, FloatVector.fromArray(SF, out, to + 96)).intoArray(out, to + 96);
-      a31.fma(f1, FloatVector.fromArray(SF, out, to + 112)).intoArray(out, to + 112);
-      a40.fma(f0, FloatVector.fromArray(SF, out, to + 128)).intoArray(out, to + 128);
-      a41.fma(f1, FloatVector.fromArray(SF, out, to + 144)).intoArray(out, to + 144);
-      a50.fma(f0, FloatVector.fromArray(SF, out, to + 160)).intoArray(out, to + 160);
-      a51.fma(f1, FloatVector.fromArray(SF, out, to + 176)).intoArray(out, to + 176);
-      a60.fma(f0, FloatVector.fromArray(SF, out, to + 192)).intoArray(out, to + 192);
-      a61.fma(f1, FloatVector.fromArray(SF, out, to + 208)).intoArray(out, to + 208);
-      a70.fma(f0, FloatVector.fromArray(SF, out, to + 224)).intoArray(out, to + 224);
-      a71.fma(f1, FloatVector.fromArray(SF, out, to + 240)).intoArray(out, to + 240);
+      a00.fma(f0, FloatVector.fromArray(SF, out, 0)).intoArray(out, 0);
+      a01.fma(f1, FloatVector.fromArray(SF, out, 16)).intoArray(out, 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, 32)).intoArray(out, 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, 48)).intoArray(out, 48);
+      a20.fma(f0, FloatVector.fromArray(SF, out, 64)).intoArray(out, 64);
+      a21.fma(f1, FloatVector.fromArray(SF, out, 80)).intoArray(out, 80);
+      a30.fma(f0, FloatVector.fromArray(SF, out, 96)).intoArray(out, 96);
+      a31.fma(f1, FloatVector.fromArray(SF, out, 112)).intoArray(out, 112);
+      a40.fma(f0, FloatVector.fromArray(SF, out, 128)).intoArray(out, 128);
+      a41.fma(f1, FloatVector.fromArray(SF, out, 144)).intoArray(out, 144);
+      a50.fma(f0, FloatVector.fromArray(SF, out, 160)).intoArray(out, 160);
+      a51.fma(f1, FloatVector.fromArray(SF, out, 176)).intoArray(out, 176);
+      a60.fma(f0, FloatVector.fromArray(SF, out, 192)).intoArray(out, 192);
+      a61.fma(f1, FloatVector.fromArray(SF, out, 208)).intoArray(out, 208);
+      a70.fma(f0, FloatVector.fromArray(SF, out, 224)).intoArray(out, 224);
+      a71.fma(f1, FloatVector.fromArray(SF, out, 240)).intoArray(out, 240);
     }
   }
 
-  private static void int8Rows2(
-      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+  private static void int8Rows2(int[] w, int at0, int blocks, float[] x, float[] out) {
     for (int b = 0; b < blocks; b++) {
       FloatVector a00 = FloatVector.zero(SF);
       FloatVector a01 = FloatVector.zero(SF);
       FloatVector a10 = FloatVector.zero(SF);
       FloatVector a11 = FloatVector.zero(SF);
       int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
-      int xi = xo + b * 128;
+      int xi = b * 128;
       for (int c = 0; c < 16; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
@@ -288,15 +284,14 @@ final class SmallBatchKernel {
       int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
       FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
       FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
-      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
-      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
-      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
-      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
+      a00.fma(f0, FloatVector.fromArray(SF, out, 0)).intoArray(out, 0);
+      a01.fma(f1, FloatVector.fromArray(SF, out, 16)).intoArray(out, 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, 32)).intoArray(out, 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, 48)).intoArray(out, 48);
     }
   }
 
-  private static void int8Rows4(
-      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+  private static void int8Rows4(int[] w, int at0, int blocks, float[] x, float[] out) {
     for (int b = 0; b < blocks; b++) {
       FloatVector a00 = FloatVector.zero(SF);
       FloatVector a01 = FloatVector.zero(SF);
@@ -307,7 +302,7 @@ final class SmallBatchKernel {
       FloatVector a30 = FloatVector.zero(SF);
       FloatVector a31 = FloatVector.zero(SF);
       int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
-      int xi = xo + b * 256;
+      int xi = b * 256;
       for (int c = 0; c < 16; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
@@ -347,19 +342,19 @@ final class SmallBatchKernel {
       int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
       FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
       FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
-      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
-      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
-      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
-      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
-      a20.fma(f0, FloatVector.fromArray(SF, out, to + 64)).intoArray(out, to + 64);
-      a21.fma(f1, FloatVector.fromArray(SF, out, to + 80)).intoArray(out, to + 80);
-      a30.fma(f0, FloatVector.fromArray(SF, out, to + 96)).intoArray(out, to + 96);
-      a31.fma(f1, FloatVector.fromArray(SF, out, to + 112)).intoArray(out, to + 112);
+      a00.fma(f0, FloatVector.fromArray(SF, out, 0)).intoArray(out, 0);
+      a01.fma(f1, FloatVector.fromArray(SF, out, 16)).intoArray(out, 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, 32)).intoArray(out, 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, 48)).intoArray(out, 48);
+      a20.fma(f0, FloatVector.fromArray(SF, out, 64)).intoArray(out, 64);
+      a21.fma(f1, FloatVector.fromArray(SF, out, 80)).intoArray(out, 80);
+      a30.fma(f0, FloatVector.fromArray(SF, out, 96)).intoArray(out, 96);
+      a31.fma(f1, FloatVector.fromArray(SF, out, 112)).intoArray(out, 112);
     }
   }
 
-  private static void int8Rows8(
-      int[] w, int at0, int blocks, float[] x, int xo, float[] out, int to) {
+  private static void int8Rows8(int[] w, int at0, int blocks, float[] x, float[] out) {
+    VectorMask<Integer> none = SI.maskAll(false);
     for (int b = 0; b < blocks; b++) {
       FloatVector a00 = FloatVector.zero(SF);
       FloatVector a01 = FloatVector.zero(SF);
@@ -378,10 +373,12 @@ final class SmallBatchKernel {
       FloatVector a70 = FloatVector.zero(SF);
       FloatVector a71 = FloatVector.zero(SF);
       int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
-      int xi = xo + b * 512;
+      int xi = b * 512;
       for (int c = 0; c < 16; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
         IntVector w1 = IntVector.fromArray(SI, w, p0 + 16);
+        w0.intoArray(w, p0 + AHEAD, none);
+        w1.intoArray(w, p0 + 16 + AHEAD, none);
         for (int n = 0; n < 4; n++) {
           FloatVector v0 =
               w0.and(0xff)
@@ -434,22 +431,22 @@ final class SmallBatchKernel {
       int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
       FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
       FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
-      a00.fma(f0, FloatVector.fromArray(SF, out, to)).intoArray(out, to);
-      a01.fma(f1, FloatVector.fromArray(SF, out, to + 16)).intoArray(out, to + 16);
-      a10.fma(f0, FloatVector.fromArray(SF, out, to + 32)).intoArray(out, to + 32);
-      a11.fma(f1, FloatVector.fromArray(SF, out, to + 48)).intoArray(out, to + 48);
-      a20.fma(f0, FloatVector.fromArray(SF, out, to + 64)).intoArray(out, to + 64);
-      a21.fma(f1, FloatVector.fromArray(SF, out, to + 80)).intoArray(out, to + 80);
-      a30.fma(f0, FloatVector.fromArray(SF, out, to + 96)).intoArray(out, to + 96);
-      a31.fma(f1, FloatVector.fromArray(SF, out, to + 112)).intoArray(out, to + 112);
-      a40.fma(f0, FloatVector.fromArray(SF, out, to + 128)).intoArray(out, to + 128);
-      a41.fma(f1, FloatVector.fromArray(SF, out, to + 144)).intoArray(out, to + 144);
-      a50.fma(f0, FloatVector.fromArray(SF, out, to + 160)).intoArray(out, to + 160);
-      a51.fma(f1, FloatVector.fromArray(SF, out, to + 176)).intoArray(out, to + 176);
-      a60.fma(f0, FloatVector.fromArray(SF, out, to + 192)).intoArray(out, to + 192);
-      a61.fma(f1, FloatVector.fromArray(SF, out, to + 208)).intoArray(out, to + 208);
-      a70.fma(f0, FloatVector.fromArray(SF, out, to + 224)).intoArray(out, to + 224);
-      a71.fma(f1, FloatVector.fromArray(SF, out, to + 240)).intoArray(out, to + 240);
+      a00.fma(f0, FloatVector.fromArray(SF, out, 0)).intoArray(out, 0);
+      a01.fma(f1, FloatVector.fromArray(SF, out, 16)).intoArray(out, 16);
+      a10.fma(f0, FloatVector.fromArray(SF, out, 32)).intoArray(out, 32);
+      a11.fma(f1, FloatVector.fromArray(SF, out, 48)).intoArray(out, 48);
+      a20.fma(f0, FloatVector.fromArray(SF, out, 64)).intoArray(out, 64);
+      a21.fma(f1, FloatVector.fromArray(SF, out, 80)).intoArray(out, 80);
+      a30.fma(f0, FloatVector.fromArray(SF, out, 96)).intoArray(out, 96);
+      a31.fma(f1, FloatVector.fromArray(SF, out, 112)).intoArray(out, 112);
+      a40.fma(f0, FloatVector.fromArray(SF, out, 128)).intoArray(out, 128);
+      a41.fma(f1, FloatVector.fromArray(SF, out, 144)).intoArray(out, 144);
+      a50.fma(f0, FloatVector.fromArray(SF, out, 160)).intoArray(out, 160);
+      a51.fma(f1, FloatVector.fromArray(SF, out, 176)).intoArray(out, 176);
+      a60.fma(f0, FloatVector.fromArray(SF, out, 192)).intoArray(out, 192);
+      a61.fma(f1, FloatVector.fromArray(SF, out, 208)).intoArray(out, 208);
+      a70.fma(f0, FloatVector.fromArray(SF, out, 224)).intoArray(out, 224);
+      a71.fma(f1, FloatVector.fromArray(SF, out, 240)).intoArray(out, 240);
     }
   }
 }

@@ -168,7 +168,7 @@ class NarrowKernelTest {
         assertEveryRow(few, row);
         if (DecodeKernel.supported()) {
           Arrays.fill(few, 0);
-          SmallBatchKernel.int8(height, w, 0, 1, a, 0, few, 0);
+          SmallBatchKernel.int8(height, w, 0, 1, a, few);
           assertEveryRow(few, row);
         }
       }
