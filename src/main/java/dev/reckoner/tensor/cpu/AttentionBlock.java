@@ -23,8 +23,8 @@ final class AttentionBlock {
     /** Where that row begins. */
     int at(int panel, int from);
 
-    /** So many rows of a panel follow one another in its array, a multiple of 32. */
-    default int run() {
+    /** So many rows of a panel follow one another from {@code from} on, a multiple of 32. */
+    default int run(int from) {
       return W;
     }
   }
@@ -42,7 +42,7 @@ final class AttentionBlock {
     }
 
     @Override
-    public int run() {
+    public int run(int from) {
       return Gemm.KC;
     }
   }
@@ -74,9 +74,8 @@ final class AttentionBlock {
    */
   static void productOfPanels(
       float[] a, int rows, int k, PanelSource b, int n, float[] out, int to) {
-    int run = b.run();
-    for (int k0 = 0; k0 < k; k0 += run) {
-      int kc = Math.min(run, k - k0);
+    for (int k0 = 0, kc; k0 < k; k0 += kc) {
+      kc = Math.min(b.run(k0), k - k0);
       for (int p = 0; p * W < n; p++) {
         float[] data = b.data(p, k0);
         int at = b.at(p, k0);

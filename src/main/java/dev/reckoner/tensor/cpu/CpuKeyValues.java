@@ -67,6 +67,11 @@ final class CpuKeyValues implements KeyValues {
       public int at(int panel, int from) {
         return head + (panel * PAGE + (lo + from) % PAGE) * W;
       }
+
+      @Override
+      public int run(int from) {
+        return PAGE - (lo + from) % PAGE;
+      }
     };
   }
 
