@@ -188,10 +188,10 @@ struct Piece {
 #endif
 
 #if ADDED
-// Of every gridDim-th of `rowBlocks`, {first row, up to 4 rows of one adapter}, which is of a matrix in one
-// part: B times the ranks, whose sums u has. Every sum runs in an order that follows from the row's own
-// adapter. The sums of the first `copied` of them come to shared memory in one copy each: what few blocks
-// can ask for by loads would take longer than the product beside them.
+// What adapters add to the rows of some of `rowBlocks`, every `blocks`-th from `block` on, {first row, up to 4
+// rows of one adapter}: B, of a matrix in one part, times the ranks, whose sums u has. Every sum runs in an
+// order that follows from the row's own adapter. The sums of the first `copied` of them come to shared memory
+// in one copy each: by loads, few blocks would take longer for them than the product takes beside them.
 __device__ __forceinline__ void addAdapters(const RowAdapter *adapters, const int2 *rowBlocks, int count,
                                             int block, int blocks, const float *u, int us, int copied,
                                             float *added, void *memory) {
