@@ -18,7 +18,9 @@ final class CudaLowRankRows implements LowRankRows {
   private static final int MOST_PARTS = 3;
   private static final int MOST_RANKS = 512;
 
-  /** Rows that {@code kernels/step.cu} takes together at most. */
+  /**
+   * Rows that {@code kernels/step.cu} and {@code addAdapters} of {@code product.cu} take together.
+   */
   static final int ROWS_OF_BLOCK = 4;
 
   /** Columns of the widest block of {@code kernels/product.cu}. */

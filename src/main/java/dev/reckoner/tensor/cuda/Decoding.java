@@ -135,7 +135,8 @@ final class Decoding {
             ranks(layers.stream().map(l -> of(l.adapters().gateUp())).toList(), t, 1);
         CudaTensor uDown =
             ranks(layers.stream().map(l -> of(l.adapters().down())).toList(), t, downSums);
-        Signals signals = new Signals(device, isAdapted(layers) ? layers.size() : 0)) {
+        Signals signals =
+            new Signals(device, uQkv != null || uGateUp != null ? layers.size() : 0)) {
       Signals.Signal ready = Signals.Signal.NONE;
       for (int l = 0; l < layers.size(); l++) {
         DecoderStack.Layer w = layers.get(l);
@@ -201,12 +202,6 @@ final class Decoding {
 
   private static Product.Adapters adding(CudaLowRankRows adapters, CudaTensor u) {
     return new Product.Adapters(adapters, u, Signals.Signal.NONE, null, null);
-  }
-
-  private static boolean isAdapted(List<DecoderStack.Layer> layers) {
-    return layers.stream()
-        .map(DecoderStack.Layer::adapters)
-        .anyMatch(a -> a.qkv() != null || a.o() != null || a.gateUp() != null || a.down() != null);
   }
 
   /**
