@@ -94,6 +94,20 @@ struct Rotation {
   }
 };
 
+// Sums over a warp of COUNT values at once, the bits of warpSum: a step halves the values too, so that value i
+// is in the lanes from i * 32 / COUNT on.
+template <int LANES, int COUNT, int N>
+__device__ __forceinline__ void addLanes(float (&v)[N]) {
+  bool high = threadIdx.x & LANES;
+#pragma unroll
+  for (int i = 0; i < (COUNT + 1) / 2; i++) {
+    float kept = v[i], given = kept;
+    if constexpr (COUNT > 1) kept = high ? v[i + COUNT / 2] : v[i], given = high ? v[i] : v[i + COUNT / 2];
+    v[i] = kept + __shfl_xor_sync(~0u, given, LANES);
+  }
+  if constexpr (LANES > 1) addLanes<LANES / 2, (COUNT + 1) / 2>(v);
+}
+
 // Blocks: segments, kv heads by splits; the splits of a kv head are a cluster and send their parts to
 // each other's shared memory. A row is int4 {row, 1, position, segment}. adapters: of the layer that
 // reads y, whose sums over this block's share of y go to u [rows, gridDim.y, us]; or null.
@@ -368,28 +382,27 @@ void decode_attention(const bf16 *qkv, int qs, const float *qw, const float *kw,
   if (ranks == 0) return;
   awaitCopies();
   __syncthreads();
+  constexpr int SUMS = PARTS * RANKS, LANES = 32 / SUMS;
 #pragma unroll 1
-  for (int n = 0; n < PARTS; n++) {
+  for (int r = warp; r < ranks; r += WARPS * RANKS) {
+    float dot[SUMS] = {};
 #pragma unroll 1
-    for (int r = warp; r < ranks; r += WARPS * RANKS) {
-      float dot[RANKS] = {};
-#pragma unroll 1
-      for (int c = lane * V; c < SHARE; c += 32 * V) {
-        float a[RANKS][V];
+    for (int c = lane * V; c < SHARE; c += 32 * V)
 #pragma unroll
-        for (int j = 0; j < RANKS; j++)
-          load(ofA + (i64)min(r + j * WARPS, ranks - 1) * apart + n * SHARE + c, a[j]);
+      for (int n = 0; n < PARTS; n++) {
+        float x[V];
+        load(share + n * SHARE + c, x);
 #pragma unroll
-        for (int j = 0; j < RANKS; j++)
+        for (int j = 0; j < RANKS; j++) {
+          float a[V];
+          load(ofA + (i64)min(r + j * WARPS, ranks - 1) * apart + n * SHARE + c, a);
 #pragma unroll
-          for (int i = 0; i < V; i++) dot[j] = fmaf(a[j][i], share[n * SHARE + c + i], dot[j]);
+          for (int i = 0; i < V; i++) dot[n * RANKS + j] = fmaf(a[i], x[i], dot[n * RANKS + j]);
+        }
       }
-#pragma unroll
-      for (int j = 0; j < RANKS; j++) {
-        float all = warpSum(dot[j]);
-        if (lane == 0 && r + j * WARPS < ranks)
-          u[((i64)row.x * gridDim.y * PARTS + blockIdx.y * PARTS + n) * us + r + j * WARPS] = all;
-      }
-    }
+    addLanes<16, SUMS>(dot);
+    int n = lane / LANES / RANKS, rank = r + lane / LANES % RANKS * WARPS;
+    if (lane % LANES == 0 && rank < ranks)
+      u[((i64)row.x * gridDim.y * PARTS + blockIdx.y * PARTS + n) * us + rank] = dot[0];
   }
 }

@@ -2,8 +2,7 @@
 // (mma.m16n8k16, bf16 in, fp32 out). Compiled for ROWS (8, 16, 32, 64), TILES of 8 outputs a warp,
 // SLICES of the columns in a block, DEPTH pieces read ahead, GEGLU, NF4, ADAPTED and ADDED. STAGED: x is
 // copied to shared memory first; RESIDENT: so are all of a warp's NF4 weights, at most DEPTH pieces.
-// UNIFORM: all adapters have RANK ranks in each part, a multiple of 16, and what a block reads of them
-// fits shared memory.
+// UNIFORM: all adapters have RANK ranks in each part, a multiple of 16.
 // INS columns in SPLITS parts and OUTPUTS, 0 if they vary. ORDERED: x is as `ordered` has it, and its
 // rows are 8 elements further apart than they are long; ORDERED_Y: so is y.
 // A kernel of a few microseconds runs most of its instructions once and has to fetch each of them, so
@@ -221,14 +220,14 @@ __device__ __forceinline__ void addAdapters(const RowAdapter *adapters, const in
     for (int n = 0; n < AT_ONCE; n++) {
       int tile = min(from + n, OF_WARP - 1) * 8 + warp;
       const bf16 *w = of[i].b + (i64)(tile * 8 + g) * ownRanks + r;
-      if (ownRanks % 4 == 0) {
-        b[n] = r < ownRanks ? __ldg(reinterpret_cast<const uint2 *>(w)) : make_uint2(0, 0);
-      } else {
-        u32 v[4];
+#if FOURS
+      b[n] = r < ownRanks ? __ldg(reinterpret_cast<const uint2 *>(w)) : make_uint2(0, 0);
+#else
+      u32 v[4];
 #pragma unroll
-        for (int j = 0; j < 4; j++) v[j] = r + j < ownRanks ? w[j] : 0;
-        b[n] = make_uint2(v[0] | v[1] << 16, v[2] | v[3] << 16);
-      }
+      for (int j = 0; j < 4; j++) v[j] = r + j < ownRanks ? w[j] : 0;
+      b[n] = make_uint2(v[0] | v[1] << 16, v[2] | v[3] << 16);
+#endif
     }
   };
   read(0, 0, q * 4);
@@ -297,7 +296,7 @@ __device__ __forceinline__ void addAdapters(const RowAdapter *adapters, const in
 // rows each, and y = gelu(gate) * up. adapters: of this layer, so many, with u [rows, us], or null;
 // no part of them has more than mostRank ranks. next: of the layer that reads y, whose sums over each
 // 32 columns of y go to nextU [rows, outs / 32, nus]. UNIFORM: uAt is where in shared memory u lies, in
-// bytes, and so many groups' B, `early`, behind it, which are not in the way of x. chosen: which rows of
+// bytes, and behind it the B of the first `early` groups, as much as there is room for. chosen: which rows of
 // a bf16 matrix are the outputs; null for all. ready: UNIFORM, what is signalled readyCount times when x is
 // there, while u is still to come, or null. ADDED: `partial` has one part more for what adapters add to rows
 // that have some, made by blocks behind the others from u [rows, ADDED, us].
@@ -319,7 +318,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
   const bf16 *staged = x;
 #endif
   float *extra = parts + 8 * MT * TILES * 128;  // of adapters
-  bf16 *made = reinterpret_cast<bf16 *>(extra + (ADAPTED && !UNIFORM ? UNITS * MT * TILES * 128 : 0));
+  bf16 *made = reinterpret_cast<bf16 *>(extra + (ADAPTED ? UNITS * MT * TILES * 128 : 0));
   int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, q = lane & 3;
   int slice = warp % SLICES, first = (BLOCK_X * UNITS + warp / SLICES) * OUTS;
   constexpr int pieces = INS >> 6, all = SPLITS * SLICES;
@@ -461,20 +460,16 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
   fetchX();
 #if UNIFORM
   // While that comes, as much of B as there is room for.
-  u64 *ofEarly = barriers + 1, *ofLate = barriers + 2;
+  u64 *ofEarly = barriers + 1;
   const float *ranks = reinterpret_cast<const float *>(reinterpret_cast<const char *>(memory) + uAt);
   __shared__ int groups[MT * 16], begins[MT], ends[MT];
   __shared__ float adapterScales[16];
   __shared__ int fromRanks[HALVES];
+  __shared__ const bf16 *sources[16 * HALVES];  // in shared memory or not
   bf16 *earlyB = reinterpret_cast<bf16 *>(reinterpret_cast<char *>(memory) + uAt) + rows * us * 2;
 #if GEGLU
-  // Rows of A of the next layer lie far enough apart for lanes to stay out of each other's banks.
-  constexpr int APART = COLUMNS + 8;
-  bf16 *nextA = made + ROWS * (COLUMNS + 8), *lateB = nextA + 16 * NEXT_RANK * APART;
   __shared__ int nextGroups[MT * 16], nextBegins[MT], nextEnds[MT];
   __shared__ const bf16 *nextSources[16];
-#else
-  bf16 *lateB = made;
 #endif
   if (threadIdx.x < MT * 16) {
     groups[threadIdx.x] = asked[0];
@@ -495,10 +490,13 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if GEGLU
   if (threadIdx.x < nextCount) nextSources[threadIdx.x] = nextSource;
 #endif
-  if (copy < early * HALVES)
+  if (copy < early * HALVES) {
     copyRange(earlyB + copy * (COLUMNS * RANK), source, COLUMNS * RANK * 2, ofEarly);
-  else if (copy < groupCount * HALVES)
+    sources[copy] = earlyB + copy * (COLUMNS * RANK);
+  } else if (copy < groupCount * HALVES) {
     prefetchRange(source, COLUMNS * RANK * 2);
+    sources[copy] = source;
+  }
   if (threadIdx.x == 0) expectBytes(ofEarly, early * OF_GROUP * 2);
 #endif
 #if ADAPTED && !UNIFORM
@@ -665,24 +663,78 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #if UNIFORM
   if (later == to) fetchU();
 #endif
+#if UNIFORM
+  // What adapters add, some 16 rows a warp: rows of other adapters count as zero. What it waits for are loads, so
+  // those of several adapters are under way together.
+  constexpr int EACH = (MT + SLICES - 1) / SLICES, TOGETHER = ROWS > 16 ? 4 : 2;
+  float added[EACH][TILES][4] = {};
+  int begin[EACH], end[EACH], ofLow[EACH], ofHigh[EACH], most = 0;
+  // Without adapters of its own the layer has no u either; the next one may have some.
+  if (adapters) {
+    awaitBytes(ofU);
+    if (early > 0) awaitBytes(ofEarly);
+#if __CUDA_ARCH__ < 900
+    __syncthreads();
+#endif
+  }
+#pragma unroll
+  for (int i = 0; i < EACH; i++) {
+    int m = slice + i * SLICES;
+    bool in = m < MT && m * 16 < rows;
+    if (!in) m = 0;
+    begin[i] = begins[m], end[i] = in ? ends[m] : begin[i];
+    ofLow[i] = groups[m * 16 + g], ofHigh[i] = groups[m * 16 + 8 + g];
+    most = max(most, end[i] - begin[i]);
+  }
+  if (most > 0) {
+#pragma unroll 1
+    for (int r = q * 4; r < RANK; r += 16) {
+      uint2 a[EACH][HALVES][2];
+#pragma unroll
+      for (int i = 0; i < 2 * EACH; i++) {
+        // Of a row that is not there, another's; nobody uses it.
+        int row = min((slice + i / 2 * SLICES) * 16 + i % 2 * 8 + g, rows - 1);
+        int group = i % 2 ? ofHigh[i / 2] : ofLow[i / 2];
+        float by = group < 0 ? 0.f : adapterScales[group];
+#pragma unroll
+        for (int h = 0; h < HALVES; h++) {
+          float4 v = *reinterpret_cast<const float4 *>(ranks + row * us + fromRanks[h] + r);
+          a[i / 2][h][i % 2] = make_uint2(pack(v.x * by, v.y * by), pack(v.z * by, v.w * by));
+        }
+      }
+#pragma unroll 1
+      for (int k = 0; k < most; k += TOGETHER) {
+        uint2 w[EACH][TOGETHER][TILES];
+#pragma unroll
+        for (int i = 0; i < EACH; i++)
+#pragma unroll
+          for (int j = 0; j < TOGETHER; j++)
+#pragma unroll
+            for (int n = 0; n < TILES; n++) {
+              // Where there is no other, the last once more, which counts as zero.
+              int h = GEGLU && n >= TILES / 2 ? 1 : 0, group = min(begin[i] + k + j, max(end[i] - 1, 0));
+              const bf16 *b = sources[group * HALVES + h] + (warp / SLICES * OUTS + g) * RANK + r;
+              w[i][j][n] = *reinterpret_cast<const uint2 *>(b + (h ? n - TILES / 2 : n) * (8 * RANK));
+            }
+#pragma unroll
+        for (int i = 0; i < EACH; i++)
+#pragma unroll
+          for (int j = 0; j < TOGETHER; j++) {
+            int group = begin[i] + k + j < end[i] ? begin[i] + k + j : -2;
+            bool isLow = group == ofLow[i], isHigh = group == ofHigh[i];
+#pragma unroll
+            for (int n = 0; n < TILES; n++) {
+              const uint2(&v)[2] = a[i][GEGLU && n >= TILES / 2 ? 1 : 0];
+              mma(added[i][n], isLow ? v[0].x : 0, isHigh ? v[1].x : 0, isLow ? v[0].y : 0, isHigh ? v[1].y : 0,
+                  w[i][j][n].x, w[i][j][n].y);
+            }
+          }
+      }
+    }
+  }
+#endif
 #if STAGED
   __syncthreads();
-#endif
-#if UNIFORM
-  // x is not needed any more: what had no room before comes where it was, and is on its way while the
-  // other groups' ranks are used.
-  if (copy >= early * HALVES && copy < groupCount * HALVES) {
-    beforeAsync();
-    copyRange(lateB + (copy - early * HALVES) * (COLUMNS * RANK), source, COLUMNS * RANK * 2, ofLate);
-  }
-  if (threadIdx.x == 0) expectBytes(ofLate, max(groupCount - early, 0) * OF_GROUP * 2);
-#if GEGLU
-#pragma unroll 1
-  for (int i = threadIdx.x; i < nextCount * NEXT_RANK * (COLUMNS / 8); i += 256) {
-    int r = i / (COLUMNS / 8), c = i % (COLUMNS / 8) * 8;
-    copyAsync(nextA + r * APART + c, nextSources[r / NEXT_RANK] + (i64)(r % NEXT_RANK) * outs + c);
-  }
-#endif
 #endif
 #pragma unroll
   for (int m = 0; m < MT; m++)
@@ -691,54 +743,31 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
       reinterpret_cast<float4 *>(parts)[((warp * MT + m) * TILES + n) * 32 + lane] =
           make_float4(total[m][n][0], total[m][n][1], total[m][n][2], total[m][n][3]);
 #if UNIFORM
-  __syncthreads();
-  // What adapters add to the first slice, 16 rows at a time: rows of other adapters count as zero.
-  if (adapters) awaitBytes(ofU);
-  if (early > 0) awaitBytes(ofEarly);
-#pragma unroll 1
-  for (int m = slice; m < MT && m * 16 < rows; m += SLICES) {
-    int low = m * 16 + g, high = low + 8, ofLow = groups[low], ofHigh = groups[high], end = ends[m];
-    // Without adapters of its own the layer has no u either; the next one may have some.
-    if (begins[m] == end) continue;
-    float c[TILES][4] = {};
-#pragma unroll 1
-    for (int r = q * 4; r < RANK; r += 16) {
-      uint2 a[HALVES][2];
+  if (adapters)
 #pragma unroll
-      for (int i = 0; i < 2; i++) {
-        int group = i ? ofHigh : ofLow;
-        float by = group < 0 ? 0.f : adapterScales[group];
+    for (int i = 0; i < EACH; i++)
 #pragma unroll
-        for (int h = 0; h < HALVES; h++) {
-          // Of a row that is not there, another's; nobody uses it.
-          float4 v = *reinterpret_cast<const float4 *>(ranks + min(i ? high : low, rows - 1) * us +
-                                                       fromRanks[h] + r);
-          a[h][i] = make_uint2(pack(v.x * by, v.y * by), pack(v.z * by, v.w * by));
-        }
-      }
-#pragma unroll 1
-      for (int group = begins[m]; group < end; group++) {
-        if (group >= early) awaitBytes(ofLate);
-        const bf16 *b = (group < early ? earlyB + group * OF_GROUP : lateB + (group - early) * OF_GROUP) +
-                        (warp / SLICES * OUTS + g) * RANK + r;
-        bool isLow = group == ofLow, isHigh = group == ofHigh;
+      for (int n = 0; n < TILES; n++)
+        if (slice + i * SLICES < MT)
+          reinterpret_cast<float4 *>(
+              extra)[((warp / SLICES * MT + slice + i * SLICES) * TILES + n) * 32 + lane] =
+              make_float4(added[i][n][0], added[i][n][1], added[i][n][2], added[i][n][3]);
+#if GEGLU
+  // Of the next layer, sixteen ranks of 16 rows and 32 columns an item. What is read first is under way while y
+  // is made.
+  constexpr int SUMS = COLUMNS / 32, ITEMS = MT * SUMS * (NEXT_RANK / 16), AT_ONCE = 4;
+  uint4 ofNext[AT_ONCE][2];
+  auto fetchNext = [&](int item, int from) {
+    int m = item % MT, s = item / MT % SUMS, k = item / (MT * SUMS) * 16;
 #pragma unroll
-        for (int n = 0; n < TILES; n++) {
-          int h = GEGLU && n >= TILES / 2 ? 1 : 0;
-          uint2 w = *reinterpret_cast<const uint2 *>(
-              b + (h * COLUMNS + (h ? n - TILES / 2 : n) * 8) * RANK);
-          mma(c[n], isLow ? a[h][0].x : 0, isHigh ? a[h][1].x : 0, isLow ? a[h][0].y : 0,
-              isHigh ? a[h][1].y : 0, w.x, w.y);
-        }
-      }
+    for (int j = 0; j < AT_ONCE; j++) {
+      const bf16 *a = nextSources[min(from + j, max(nextEnds[m] - 1, 0))] + (i64)(k + g) * outs + s * 32 + q * 8;
+      ofNext[j][0] = __ldg(reinterpret_cast<const uint4 *>(a));
+      ofNext[j][1] = __ldg(reinterpret_cast<const uint4 *>(a + (i64)8 * outs));
     }
-    float4 *sums = reinterpret_cast<float4 *>(parts) + (warp / SLICES * SLICES * MT + m) * TILES * 32 + lane;
-#pragma unroll
-    for (int n = 0; n < TILES; n++) {
-      float4 v = sums[n * 32];
-      sums[n * 32] = make_float4(v.x + c[n][0], v.y + c[n][1], v.z + c[n][2], v.w + c[n][3]);
-    }
-  }
+  };
+  if (nextCount > 0 && warp < ITEMS) fetchNext(warp, nextBegins[warp % MT]);
+#endif
 #endif
 #if ADAPTED && !UNIFORM
   // What adapters add, 16 rows and up to two tiles at a time: rows of other adapters count as zero.
@@ -854,7 +883,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
       float4 v = reinterpret_cast<const float4 *>(parts)[(place + s * MT * TILES) * 32 + lane];
       all.x += v.x, all.y += v.y, all.z += v.z, all.w += v.w;
     }
-#if ADAPTED && !UNIFORM
+#if ADAPTED
     if (adapters) {
       float4 v = reinterpret_cast<const float4 *>(extra)[((unit * MT + m) * TILES + n) * 32 + lane];
       all.x += v.x, all.y += v.y, all.z += v.z, all.w += v.w;
@@ -924,36 +953,38 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
 #endif
 #if UNIFORM && GEGLU
   if (!next) return;
-  awaitCopies();
   __syncthreads();
-  // Sixteen ranks of 16 rows and 32 columns an item.
 #pragma unroll 1
-  for (int item = warp; item < MT * (BLOCK / 32) * (NEXT_RANK / 16); item += 8) {
-    int m = item % MT, s = item / MT % (BLOCK / 32), k = item / (MT * (BLOCK / 32)) * 16;
+  for (int item = warp; item < ITEMS; item += 8) {
+    int m = item % MT, s = item / MT % SUMS, k = item / (MT * SUMS) * 16;
     if (m * 16 >= rows) continue;
     int low = m * 16 + g, high = low + 8, ofLow = nextGroups[low], ofHigh = nextGroups[high];
     const bf16 *x0 = made + s * 32 + q * 8;
     uint4 first = *reinterpret_cast<const uint4 *>(x0 + min(low, rows - 1) * (BLOCK + 8));
     uint4 second = *reinterpret_cast<const uint4 *>(x0 + min(high, rows - 1) * (BLOCK + 8));
-    float *place = nextU + ((i64)low * (outs / 32) + blockIdx.x * (BLOCK / 32) + s) * nus + k + 2 * q;
+    float *place = nextU + ((i64)low * (outs / 32) + blockIdx.x * SUMS + s) * nus + k + 2 * q;
     int end = nextEnds[m];
 #pragma unroll 1
-    for (int group = nextBegins[m]; group < end; group++) {
-      const bf16 *a = nextA + (group * NEXT_RANK + k + g) * APART + s * 32 + q * 8;
-      uint4 w0 = *reinterpret_cast<const uint4 *>(a), w1 = *reinterpret_cast<const uint4 *>(a + 8 * APART);
-      float d0[4] = {0.f, 0.f, 0.f, 0.f}, d1[4] = {0.f, 0.f, 0.f, 0.f};
-      mma(d0, first.x, second.x, first.y, second.y, w0.x, w0.y);
-      mma(d1, first.x, second.x, first.y, second.y, w1.x, w1.y);
-      mma(d0, first.z, second.z, first.w, second.w, w0.z, w0.w);
-      mma(d1, first.z, second.z, first.w, second.w, w1.z, w1.w);
-      if (ofLow == group) {
-        *reinterpret_cast<float2 *>(place) = make_float2(d0[0], d0[1]);
-        *reinterpret_cast<float2 *>(place + 8) = make_float2(d1[0], d1[1]);
-      }
-      if (ofHigh == group) {
-        float *behind = place + (i64)8 * (outs / 32) * nus;
-        *reinterpret_cast<float2 *>(behind) = make_float2(d0[2], d0[3]);
-        *reinterpret_cast<float2 *>(behind + 8) = make_float2(d1[2], d1[3]);
+    for (int from = nextBegins[m]; from < end; from += AT_ONCE) {
+      if (item != warp || from != nextBegins[m]) fetchNext(item, from);
+#pragma unroll
+      for (int j = 0; j < AT_ONCE; j++) {
+        if (from + j >= end) break;
+        float d[2][4] = {};
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+          mma(d[h], first.x, second.x, first.y, second.y, ofNext[j][h].x, ofNext[j][h].y);
+          mma(d[h], first.z, second.z, first.w, second.w, ofNext[j][h].z, ofNext[j][h].w);
+        }
+        if (ofLow == from + j) {
+          *reinterpret_cast<float2 *>(place) = make_float2(d[0][0], d[0][1]);
+          *reinterpret_cast<float2 *>(place + 8) = make_float2(d[1][0], d[1][1]);
+        }
+        if (ofHigh == from + j) {
+          float *behind = place + (i64)8 * (outs / 32) * nus;
+          *reinterpret_cast<float2 *>(behind) = make_float2(d[0][2], d[0][3]);
+          *reinterpret_cast<float2 *>(behind + 8) = make_float2(d[1][2], d[1][3]);
+        }
       }
     }
   }

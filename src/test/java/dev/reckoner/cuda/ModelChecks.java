@@ -158,7 +158,22 @@ final class ModelChecks {
                 o -> together(o.b, config(128, 320, 1088), n, 4, targets, 90)));
       }
     }
+    // So wide that not all that a block reads of 16 adapters has room beside its rows.
+    Set<Target> all = EnumSet.allOf(Target.class);
+    for (int[] shape : new int[][] {{64, 4}, {50, 3}, {33, 2}}) {
+      checks.add(crowded(shape[0], shape[1], all));
+    }
+    checks.add(crowded(64, 4, EnumSet.of(Target.DOWN_PROJ)));
+    checks.add(crowded(47, 3, EnumSet.of(Target.GATE_PROJ, Target.UP_PROJ)));
     return checks;
+  }
+
+  private static Check crowded(int n, int run, Set<Target> targets) {
+    return new Check(
+        "model decoding",
+        n + " sequences under 16 adapters on " + targets,
+        TOLERANCE,
+        o -> crowded(o.b, config(256, 1152, 1088, 4, 1), n, run, targets));
   }
 
   private static float[][] full(Backend b, GemmaConfig config, PackedBatch batch) {
@@ -464,38 +479,63 @@ final class ModelChecks {
 
   private static float[][] together(
       Backend b, GemmaConfig config, int n, int run, Set<Target> targets, int longest) {
-    SplittableRandom random = new SplittableRandom(22 + n);
     try (Gemma3 model = Gemma3.random(config, b, Precision.NF4, 5);
         LoraAdapter first = adapter(b, model, 31, run == 1 ? 8 : 16, targets);
         LoraAdapter second = adapter(b, model, 32, run == 1 ? 8 : 16, targets);
         LoraAdapter third = adapter(b, model, 33, n == 27 ? 6 : 16, targets)) {
       LoraAdapter[] adapters = {first, null, second, third};
-      List<KvCache> caches = new ArrayList<>();
-      List<float[]> results = new ArrayList<>();
-      for (int i = 0; i < n; i++) {
-        caches.add(model.newCache(longest + 30));
-        int[] prompt = Ops.integers(random, 1 + random.nextInt(longest), config.vocabulary());
-        model.forward(List.of(Segment.of(caches.get(i), prompt, adapters[i / run % 4])));
-      }
-      for (int step = 0; step < 3; step++) {
-        List<Segment> segments = new ArrayList<>();
-        for (int i = 0; i < n; i++) {
-          int[] token = {random.nextInt(config.vocabulary())};
-          segments.add(Segment.of(caches.get(i), token, adapters[i / run % 4]));
-        }
-        List<float[][]> logits = model.forward(segments);
-        logits.forEach(l -> results.add(l[0]));
-        int one = random.nextInt(n);
-        caches.get(one).truncate(caches.get(one).length() - 1);
-        float[] alone = model.forward(List.of(segments.get(one))).getFirst()[0];
-        if (!Arrays.equals(alone, logits.get(one)[0])) {
-          throw new IllegalStateException(
-              "sequence " + one + " alone differs from itself in a batch");
-        }
-      }
-      caches.forEach(KvCache::close);
-      return results.toArray(float[][]::new);
+      return together(model, adapters, n, run, longest);
     }
+  }
+
+  /** Under each of 16 adapters and none. */
+  private static float[][] crowded(
+      Backend b, GemmaConfig config, int n, int run, Set<Target> targets) {
+    LoraAdapter[] adapters = new LoraAdapter[17];
+    try (Gemma3 model = Gemma3.random(config, b, Precision.NF4, 5)) {
+      try {
+        for (int i = 0; i < 16; i++) {
+          adapters[i] = adapter(b, model, 40 + i, 16, targets);
+        }
+        return together(model, adapters, n, run, 40);
+      } finally {
+        for (int i = 0; i < 16 && adapters[i] != null; i++) {
+          adapters[i].close();
+        }
+      }
+    }
+  }
+
+  private static float[][] together(
+      Gemma3 model, LoraAdapter[] adapters, int n, int run, int longest) {
+    SplittableRandom random = new SplittableRandom(22 + n);
+    int vocabulary = model.config().vocabulary();
+    List<KvCache> caches = new ArrayList<>();
+    List<float[]> results = new ArrayList<>();
+    for (int i = 0; i < n; i++) {
+      caches.add(model.newCache(longest + 30));
+      int[] prompt = Ops.integers(random, 1 + random.nextInt(longest), vocabulary);
+      LoraAdapter adapter = adapters[i / run % adapters.length];
+      model.forward(List.of(Segment.of(caches.get(i), prompt, adapter)));
+    }
+    for (int step = 0; step < 3; step++) {
+      List<Segment> segments = new ArrayList<>();
+      for (int i = 0; i < n; i++) {
+        int[] token = {random.nextInt(vocabulary)};
+        segments.add(Segment.of(caches.get(i), token, adapters[i / run % adapters.length]));
+      }
+      List<float[][]> logits = model.forward(segments);
+      logits.forEach(l -> results.add(l[0]));
+      int one = random.nextInt(n);
+      caches.get(one).truncate(caches.get(one).length() - 1);
+      float[] alone = model.forward(List.of(segments.get(one))).getFirst()[0];
+      if (!Arrays.equals(alone, logits.get(one)[0])) {
+        throw new IllegalStateException(
+            "sequence " + one + " alone differs from itself in a batch");
+      }
+    }
+    caches.forEach(KvCache::close);
+    return results.toArray(float[][]::new);
   }
 
   private static LoraAdapter adapter(Backend b, Gemma3 model, long seed) {

@@ -225,7 +225,8 @@ final class Product {
     int blocks = form.blocks(outs);
     Adding adding =
         added == 0 ? Adding.NONE : adding(form, blocks * splits, own, added, adapters.u.columns());
-    List<String> defines = form.defines(m, in, y, splits, chosen == null ? outs : 0, added);
+    Form whole = added == 0 ? form : form.adding(own.inFours());
+    List<String> defines = whole.defines(m, in, y, splits, chosen == null ? outs : 0, added);
     kernels
         .call(kernels.get("product", defines, "product"))
         .p(m.values())
@@ -339,6 +340,11 @@ final class Product {
       return with(new Adapted(true, 0, 0, adapters.own == null || adapters.own.inFours()));
     }
 
+    /** With blocks that make what adapters add. */
+    Form adding(boolean inFours) {
+      return with(new Adapted(false, 0, 0, inFours));
+    }
+
     private Form with(Adapted how) {
       return new Form(rows, tiles, slices, geglu, nf4, how);
     }
@@ -392,24 +398,21 @@ final class Product {
       int row = (outsOfBlock() + 8) * 2;
       int made = geglu && adapted.any ? rows * row : 0;
       int staged = staged(m, x, splits);
+      int sums = (WARPS + (adapted.any ? WARPS / slices : 0)) * sumsOfWarp;
+      int uAt = table + Math.max(staged, sums + made);
       if (!adapted.uniform()) {
-        int sums = (WARPS + (adapted.any ? WARPS / slices : 0)) * sumsOfWarp;
-        return new Room(0, 0, table + Math.max(staged, sums + made));
+        return new Room(0, 0, uAt);
       }
-      int behind = WARPS * sumsOfWarp + made + (geglu ? MOST_GROUPS * adapted.nextRank * row : 0);
-      int ofGroup = (geglu ? 2 : 1) * outsOfBlock() * adapted.rank * 2;
-      int ofU = adapters.u == null ? 0 : x.rows() * adapters.u.columns() * 4;
       int groups = adapters.groups();
       if (groups > MOST_GROUPS || adapters.next != null && adapters.next.groups() > MOST_GROUPS) {
         return null;
       }
+      int ofGroup = (geglu ? 2 : 1) * outsOfBlock() * adapted.rank * 2;
+      int bytes = uAt + (adapters.u == null ? 0 : x.rows() * adapters.u.columns() * 4);
       for (int most : rows > 16 ? new int[] {LARGEST} : new int[] {LARGEST_OF_TWO, LARGEST}) {
-        for (int early = groups; early >= 0; early--) {
-          int uAt = table + Math.max(staged, behind + (groups - early) * ofGroup);
-          int bytes = uAt + ofU + early * ofGroup;
-          if (bytes <= most) {
-            return new Room(uAt, early, bytes);
-          }
+        if (bytes <= most) {
+          int early = Math.min(groups, (most - bytes) / ofGroup);
+          return new Room(uAt, early, bytes + early * ofGroup);
         }
       }
       return null;
