@@ -58,9 +58,13 @@ final class AttentionBlock {
 
   /** {@code out = A B}: A and out as panels {@code [rows][32]}, those of B are {@code [k][32]}. */
   static void product(float[] a, int rows, int k, PanelSource b, int n, float[] out) {
-    int panels = (n + W - 1) / W;
-    java.util.Arrays.fill(out, 0, panels * rows * W, 0f);
-    for (int p = 0; p < panels; p++) {
+    product(a, rows, k, b, 0, (n + W - 1) / W, out);
+  }
+
+  /** The same for panels {@code [begin, end)} of B and out. */
+  static void product(float[] a, int rows, int k, PanelSource b, int begin, int end, float[] out) {
+    java.util.Arrays.fill(out, begin * rows * W, end * rows * W, 0f);
+    for (int p = begin; p < end; p++) {
       float[] data = b.data(p, 0);
       int at = b.at(p, 0);
       PanelTile.multiply(rows, k, a, 0, rows * W, data, at, out, p * rows * W);
@@ -74,9 +78,14 @@ final class AttentionBlock {
    */
   static void productOfPanels(
       float[] a, int rows, int k, PanelSource b, int n, float[] out, int to) {
+    productOfPanels(a, rows, k, b, 0, (n + W - 1) / W, out, to);
+  }
+
+  private static void productOfPanels(
+      float[] a, int rows, int k, PanelSource b, int begin, int end, float[] out, int to) {
     for (int k0 = 0, kc; k0 < k; k0 += kc) {
       kc = Math.min(b.run(k0), k - k0);
-      for (int p = 0; p * W < n; p++) {
+      for (int p = begin; p < end; p++) {
         float[] data = b.data(p, k0);
         int at = b.at(p, k0);
         int from = to + p * rows * W;
@@ -125,11 +134,28 @@ final class AttentionBlock {
       }
     }
     float[] acc = packed; // q is not needed any more
-    java.util.Arrays.fill(acc, 0, dimPanels * rows * W, 0f);
-    productOfPanels(scores, rows, n, values, headDim, acc, 0);
+    values(scores, sums, rows, n, values, headDim, 0, dimPanels, acc, out);
+    pool.give(packed);
+    pool.give(scores);
+  }
+
+  /** Panels {@code [begin, end)} of the sums of values, by way of {@code acc}, to {@code out}. */
+  private static void values(
+      float[] numerators,
+      float[] sums,
+      int rows,
+      int n,
+      PanelSource values,
+      int headDim,
+      int begin,
+      int end,
+      float[] acc,
+      Rows out) {
+    java.util.Arrays.fill(acc, begin * rows * W, end * rows * W, 0f);
+    productOfPanels(numerators, rows, n, values, begin, end, acc, 0);
     for (int i = 0; i < rows; i++) {
       float inverse = 1f / sums[i];
-      for (int p = 0; p < dimPanels; p++) {
+      for (int p = begin; p < end; p++) {
         int from = (p * rows + i) * W;
         int to = out.at + i * out.stride + p * W;
         for (int d = 0; d < Math.min(W, headDim - p * W); d++) {
@@ -137,8 +163,85 @@ final class AttentionBlock {
         }
       }
     }
-    pool.give(packed);
-    pool.give(scores);
+  }
+
+  /**
+   * Heads of one token that read the same keys, by several threads: each takes some of the keys for
+   * all of them, then some of the heads, then some columns of the values, so that none is read
+   * twice. The bits of {@link #attend}.
+   */
+  final class Shared implements AutoCloseable {
+    private final int rows;
+    private final int first;
+    private final PanelSource keys;
+    private final PanelSource values;
+    private final int lo;
+    private final int n;
+    private final int headDim;
+    private final int window;
+    private final float scale;
+    private final Rows out;
+    private final float[] packed;
+    private final float[] scores;
+    private final float[] sums;
+    private final int keyPanels;
+    private final int dimPanels;
+
+    Shared(
+        Rows q,
+        int rows,
+        int first,
+        PanelSource keys,
+        PanelSource values,
+        int lo,
+        int hi,
+        int headDim,
+        int window,
+        float scale,
+        Rows out) {
+      this.rows = rows;
+      this.first = first;
+      this.keys = keys;
+      this.values = values;
+      this.lo = lo;
+      this.n = hi - lo;
+      this.headDim = headDim;
+      this.window = window;
+      this.scale = scale;
+      this.out = out;
+      keyPanels = Math.ceilDiv(n, W);
+      dimPanels = Math.ceilDiv(headDim, W);
+      packed = pool.take((long) dimPanels * rows * W);
+      scores = pool.take((long) keyPanels * rows * W);
+      sums = new float[rows];
+      Packing.packRows(q.data, q.at, q.stride, rows, headDim, packed);
+    }
+
+    /** Scores of share {@code i} of so many of the keys. */
+    void scores(int i, int shares) {
+      int begin = i * keyPanels / shares;
+      product(packed, rows, headDim, keys, begin, (i + 1) * keyPanels / shares, scores);
+    }
+
+    /** Weights of head {@code i}, when all scores are there. */
+    void weights(int i) {
+      float[] lanes = new float[L];
+      softmaxNumerators(scores, rows, i, keyPanels, first, lo, window, scale, lanes);
+      sums[i] = lanes[0];
+    }
+
+    /** Share {@code i} of so many of the result's columns, when all weights are there. */
+    void values(int i, int shares) {
+      int begin = i * dimPanels / shares;
+      int end = (i + 1) * dimPanels / shares;
+      AttentionBlock.values(scores, sums, rows, n, values, headDim, begin, end, packed, out);
+    }
+
+    @Override
+    public void close() {
+      pool.give(packed);
+      pool.give(scores);
+    }
   }
 
   /**

@@ -500,14 +500,15 @@ final class Gemm {
     int streams = w instanceof Bf16Matrix ? 2 : 4;
     // two at a time where more would leave a thread idle at the end
     int rounds = panels / (streams * workers.size()) * workers.size();
-    int runs = runs(rounds);
+    int[] cuts = cuts(rounds);
+    int runs = cuts.length - 1;
     workers.run(
         runs + (panels - streams * rounds + 1) / 2,
         task -> {
           float[] out = pool.take((long) streams * W);
           if (task < runs) {
-            int first = task * rounds / runs;
-            int length = (task + 1) * rounds / runs - first;
+            int first = cuts[task];
+            int length = cuts[task + 1] - first;
             for (int i = 0; i < length; i++) {
               decode(w, streams * first + i, length, streams, x, alpha, beta, y, out);
             }
@@ -517,6 +518,20 @@ final class Gemm {
           }
           pool.give(out);
         });
+  }
+
+  /**
+   * Where runs of {@code pieces} of work begin, and the end of the last: each of them half a
+   * thread's share of what is left. So most of memory is read in long runs, and nobody waits long
+   * for the last, even for a thread whose processor was busy elsewhere.
+   */
+  int[] cuts(int pieces) {
+    int[] cuts = new int[pieces + 1];
+    int runs = 0;
+    for (int at = 0; at < pieces; cuts[++runs] = at) {
+      at += Math.ceilDiv(pieces - at, 2 * workers.size());
+    }
+    return java.util.Arrays.copyOf(cuts, runs + 1);
   }
 
   /**

@@ -31,4 +31,22 @@ class RunsTest {
       }
     }
   }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 7, 16})
+  void runsOfOneRowGetShorterAndLeaveNothingOut(int threads) {
+    try (Workers workers = new Workers(threads)) {
+      Gemm gemm = new Gemm(workers, new FloatPool());
+      for (int pieces = 0; pieces < 300; pieces++) {
+        int[] cuts = gemm.cuts(pieces);
+        assertThat(cuts[0]).isZero();
+        assertThat(cuts[cuts.length - 1]).isEqualTo(pieces);
+        for (int i = 1; i < cuts.length; i++) {
+          int run = cuts[i] - cuts[i - 1];
+          assertThat(run).isBetween(1, Math.ceilDiv(pieces - cuts[i - 1], 2 * threads));
+          assertThat(i == 1 || run <= cuts[i - 1] - cuts[i - 2]).as("run %d", i).isTrue();
+        }
+      }
+    }
+  }
 }
