@@ -197,7 +197,7 @@ final class DecodeKernel {
       FloatVector a5 = FloatVector.zero(SF);
       FloatVector a6 = FloatVector.zero(SF);
       FloatVector a7 = FloatVector.zero(SF);
-      int p0 = at + b * Int8Matrix.BLOCK_INTS + 32;
+      int p0 = at + b * Int8Matrix.BLOCK_INTS + Int8Matrix.SCALES;
       int p1 = p0 + next;
       int p2 = p1 + next;
       int p3 = p2 + next;
@@ -282,35 +282,43 @@ final class DecodeKernel {
       int s2 = s1 + next;
       int s3 = s2 + next;
       a0.fma(
-              IntVector.fromArray(SI, w, s0).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s0)
+                  .lanewise(VectorOperators.LSHL, 16)
+                  .reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to))
           .intoArray(out, to);
       a1.fma(
-              IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s0).and(0xffff0000).reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 16))
           .intoArray(out, to + 16);
       a2.fma(
-              IntVector.fromArray(SI, w, s1).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s1)
+                  .lanewise(VectorOperators.LSHL, 16)
+                  .reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 32))
           .intoArray(out, to + 32);
       a3.fma(
-              IntVector.fromArray(SI, w, s1 + 16).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s1).and(0xffff0000).reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 48))
           .intoArray(out, to + 48);
       a4.fma(
-              IntVector.fromArray(SI, w, s2).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s2)
+                  .lanewise(VectorOperators.LSHL, 16)
+                  .reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 64))
           .intoArray(out, to + 64);
       a5.fma(
-              IntVector.fromArray(SI, w, s2 + 16).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s2).and(0xffff0000).reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 80))
           .intoArray(out, to + 80);
       a6.fma(
-              IntVector.fromArray(SI, w, s3).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s3)
+                  .lanewise(VectorOperators.LSHL, 16)
+                  .reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 96))
           .intoArray(out, to + 96);
       a7.fma(
-              IntVector.fromArray(SI, w, s3 + 16).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s3).and(0xffff0000).reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 112))
           .intoArray(out, to + 112);
     }
@@ -324,8 +332,8 @@ final class DecodeKernel {
       FloatVector a1 = FloatVector.zero(SF);
       FloatVector a2 = FloatVector.zero(SF);
       FloatVector a3 = FloatVector.zero(SF);
-      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
-      int p1 = at1 + b * Int8Matrix.BLOCK_INTS + 32;
+      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + Int8Matrix.SCALES;
+      int p1 = at1 + b * Int8Matrix.BLOCK_INTS + Int8Matrix.SCALES;
       int xi = xo + b * 64;
       for (int c = 0; c < 16; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
@@ -371,19 +379,23 @@ final class DecodeKernel {
       int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
       int s1 = at1 + b * Int8Matrix.BLOCK_INTS;
       a0.fma(
-              IntVector.fromArray(SI, w, s0).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s0)
+                  .lanewise(VectorOperators.LSHL, 16)
+                  .reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to))
           .intoArray(out, to);
       a1.fma(
-              IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s0).and(0xffff0000).reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 16))
           .intoArray(out, to + 16);
       a2.fma(
-              IntVector.fromArray(SI, w, s1).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s1)
+                  .lanewise(VectorOperators.LSHL, 16)
+                  .reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 32))
           .intoArray(out, to + 32);
       a3.fma(
-              IntVector.fromArray(SI, w, s1 + 16).reinterpretAsFloats(),
+              IntVector.fromArray(SI, w, s1).and(0xffff0000).reinterpretAsFloats(),
               FloatVector.fromArray(SF, out, to + 48))
           .intoArray(out, to + 48);
     }
@@ -409,7 +421,7 @@ final class DecodeKernel {
   /** Unpacks an 8-bit block's codes to floats {@code [64][32]}. */
   static void unpackInt8(int[] w, int at, float[] values) {
     int to = 0;
-    for (int p = at + 32; p < at + Int8Matrix.BLOCK_INTS; p += 32) {
+    for (int p = at + Int8Matrix.SCALES; p < at + Int8Matrix.BLOCK_INTS; p += 32) {
       IntVector w0 = IntVector.fromArray(SI, w, p);
       IntVector w1 = IntVector.fromArray(SI, w, p + 16);
       for (int k = 0; k < 4; k++) {

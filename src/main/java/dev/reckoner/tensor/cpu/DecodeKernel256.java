@@ -91,7 +91,7 @@ final class DecodeKernel256 {
         FloatVector a2 = FloatVector.zero(SF);
         FloatVector a3 = FloatVector.zero(SF);
         int s = at + p * next + b * Int8Matrix.BLOCK_INTS;
-        int from = s + 32;
+        int from = s + Int8Matrix.SCALES;
         int xi = xo + b * 64;
         for (int c = 0; c < 16; c++) {
           IntVector w0 = IntVector.fromArray(SI, w, from);
@@ -134,19 +134,23 @@ final class DecodeKernel256 {
         }
         int o = to + p * 32;
         a0.fma(
-                IntVector.fromArray(SI, w, s).reinterpretAsFloats(),
+                IntVector.fromArray(SI, w, s)
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .reinterpretAsFloats(),
                 FloatVector.fromArray(SF, out, o))
             .intoArray(out, o);
         a1.fma(
-                IntVector.fromArray(SI, w, s + 8).reinterpretAsFloats(),
+                IntVector.fromArray(SI, w, s + 8)
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .reinterpretAsFloats(),
                 FloatVector.fromArray(SF, out, o + 8))
             .intoArray(out, o + 8);
         a2.fma(
-                IntVector.fromArray(SI, w, s + 16).reinterpretAsFloats(),
+                IntVector.fromArray(SI, w, s).and(0xffff0000).reinterpretAsFloats(),
                 FloatVector.fromArray(SF, out, o + 16))
             .intoArray(out, o + 16);
         a3.fma(
-                IntVector.fromArray(SI, w, s + 24).reinterpretAsFloats(),
+                IntVector.fromArray(SI, w, s + 8).and(0xffff0000).reinterpretAsFloats(),
                 FloatVector.fromArray(SF, out, o + 24))
             .intoArray(out, o + 24);
       }

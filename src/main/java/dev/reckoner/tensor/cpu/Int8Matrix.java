@@ -3,11 +3,16 @@ package dev.reckoner.tensor.cpu;
 import dev.reckoner.tensor.Precision;
 
 /**
- * 8-bit weights in blocks of 32 outputs by 64 inputs, 544 ints each: 32 fp32 scales (absmax / 127),
- * then 16 chunks of 32 ints; byte k of int r of chunk c is output r, input 4c + k.
+ * 8-bit weights in blocks of 32 outputs by 64 inputs, 528 ints each: 32 scales, then 16 chunks of
+ * 32 ints; byte k of int r of chunk c is output r, input 4c + k. A scale is absmax / 127, rounded
+ * up to bfloat16, so that what memory has to deliver is a thirtieth less; int j of them holds the
+ * scale of output j in its low half, of output j + 16 in its high one.
  */
 final class Int8Matrix implements BlockMatrix {
-  static final int BLOCK_INTS = 544;
+  static final int BLOCK_INTS = 528;
+
+  /** Ints of a block's scales. */
+  static final int SCALES = 16;
 
   /**
    * The low byte of a word xor these bits is the float 2^23 + 128 + code; {@link #BIAS} less, it is
@@ -49,14 +54,25 @@ final class Int8Matrix implements BlockMatrix {
           absmax = Math.max(absmax, Math.abs(rowMajor[from + i]));
         }
         int base = base(p, b);
-        data[base + j] = Float.floatToRawIntBits(absmax / 127);
-        float inverse = absmax > 0 ? 127 / absmax : 0;
+        float scale = roundUp(absmax / 127);
+        data[base + j % SCALES] |= Float.floatToRawIntBits(scale) >>> 16 << j / SCALES * 16;
+        float inverse = scale > 0 ? 1 / scale : 0;
         for (int i = 0; i < BLOCK; i++) {
           int code = Math.round(rowMajor[from + i] * inverse) & 0xff;
-          data[base + W + i / 4 * W + j] |= code << 8 * (i % 4);
+          data[base + SCALES + i / 4 * W + j] |= code << 8 * (i % 4);
         }
       }
     }
+  }
+
+  /** The next bfloat16 that is no smaller. */
+  private static float roundUp(float positive) {
+    return Float.intBitsToFloat(Float.floatToRawIntBits(positive) + 0xffff & 0xffff0000);
+  }
+
+  /** Of output j of the block at {@code base}. */
+  static float scale(int[] data, int base, int j) {
+    return Float.intBitsToFloat(data[base + j % SCALES] >>> j / SCALES * 16 << 16);
   }
 
   int base(int panel, int block) {
@@ -72,7 +88,7 @@ final class Int8Matrix implements BlockMatrix {
   }
 
   private int code(int base, int i, int j) {
-    return data[base + W + i / 4 * W + j] << 24 - 8 * (i % 4) >> 24;
+    return data[base + SCALES + i / 4 * W + j] << 24 - 8 * (i % 4) >> 24;
   }
 
   @Override
@@ -83,14 +99,14 @@ final class Int8Matrix implements BlockMatrix {
       return;
     }
     for (int j = 0; j < W; j++) {
-      scales[j] = Float.intBitsToFloat(data[base + j]);
+      scales[j] = scale(data, base, j);
     }
     if (DecodeKernel.supported()) {
       DecodeKernel.unpackInt8(data, base, codes);
       return;
     }
     for (int i = 0; i < BLOCK; i++) {
-      int from = base + W + i / 4 * W;
+      int from = base + SCALES + i / 4 * W;
       int left = 24 - 8 * (i % 4);
       for (int j = 0; j < W; j++) {
         codes[i * W + j] = data[from + j] << left >> 24;
@@ -100,7 +116,7 @@ final class Int8Matrix implements BlockMatrix {
 
   private float value(int row, int column) {
     int base = base(row / W, column / BLOCK);
-    return code(base, column % BLOCK, row % W) * Float.intBitsToFloat(data[base + row % W]);
+    return code(base, column % BLOCK, row % W) * scale(data, base, row % W);
   }
 
   @Override
@@ -123,13 +139,13 @@ final class Int8Matrix implements BlockMatrix {
 
       @Override
       public float[] panel(int p, int k0, int kc, float[] scratch) {
-        int chunk = W + p * W % BLOCK / 4 * W;
+        int chunk = SCALES + p * W % BLOCK / 4 * W;
         if (Unpack.supported()) {
           for (int k = 0; k < kc; ) {
             int j = (k0 + k) % W;
             int count = Math.min(W - j, kc - k);
             int base = base((k0 + k) / W, p * W / BLOCK);
-            Unpack.int8Rows(data, base + j, base + chunk + j, count, scratch, k * W);
+            Unpack.int8Rows(data, base, j, base + chunk + j, count, scratch, k * W);
             k += count;
           }
           return scratch;
@@ -137,7 +153,7 @@ final class Int8Matrix implements BlockMatrix {
         for (int k = 0; k < kc; k++) {
           int j = (k0 + k) % W;
           int base = base((k0 + k) / W, p * W / BLOCK);
-          float scale = Float.intBitsToFloat(data[base + j]);
+          float scale = scale(data, base, j);
           int from = base + chunk + j;
           int to = k * W;
           for (int c = 0; c < 8; c++) {

@@ -251,7 +251,7 @@ final class SmallBatchKernel {
       FloatVector a01 = FloatVector.zero(SF);
       FloatVector a10 = FloatVector.zero(SF);
       FloatVector a11 = FloatVector.zero(SF);
-      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
+      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + Int8Matrix.SCALES;
       int xi = b * 128;
       for (int c = 0; c < 16; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
@@ -282,8 +282,9 @@ final class SmallBatchKernel {
         p0 += 32;
       }
       int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
-      FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
-      FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
+      FloatVector f0 =
+          IntVector.fromArray(SI, w, s0).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+      FloatVector f1 = IntVector.fromArray(SI, w, s0).and(0xffff0000).reinterpretAsFloats();
       a00.fma(f0, FloatVector.fromArray(SF, out, 0)).intoArray(out, 0);
       a01.fma(f1, FloatVector.fromArray(SF, out, 16)).intoArray(out, 16);
       a10.fma(f0, FloatVector.fromArray(SF, out, 32)).intoArray(out, 32);
@@ -301,7 +302,7 @@ final class SmallBatchKernel {
       FloatVector a21 = FloatVector.zero(SF);
       FloatVector a30 = FloatVector.zero(SF);
       FloatVector a31 = FloatVector.zero(SF);
-      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
+      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + Int8Matrix.SCALES;
       int xi = b * 256;
       for (int c = 0; c < 16; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
@@ -340,8 +341,9 @@ final class SmallBatchKernel {
         p0 += 32;
       }
       int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
-      FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
-      FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
+      FloatVector f0 =
+          IntVector.fromArray(SI, w, s0).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+      FloatVector f1 = IntVector.fromArray(SI, w, s0).and(0xffff0000).reinterpretAsFloats();
       a00.fma(f0, FloatVector.fromArray(SF, out, 0)).intoArray(out, 0);
       a01.fma(f1, FloatVector.fromArray(SF, out, 16)).intoArray(out, 16);
       a10.fma(f0, FloatVector.fromArray(SF, out, 32)).intoArray(out, 32);
@@ -372,7 +374,7 @@ final class SmallBatchKernel {
       FloatVector a61 = FloatVector.zero(SF);
       FloatVector a70 = FloatVector.zero(SF);
       FloatVector a71 = FloatVector.zero(SF);
-      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + 32;
+      int p0 = at0 + b * Int8Matrix.BLOCK_INTS + Int8Matrix.SCALES;
       int xi = b * 512;
       for (int c = 0; c < 16; c++) {
         IntVector w0 = IntVector.fromArray(SI, w, p0);
@@ -429,8 +431,9 @@ final class SmallBatchKernel {
         p0 += 32;
       }
       int s0 = at0 + b * Int8Matrix.BLOCK_INTS;
-      FloatVector f0 = IntVector.fromArray(SI, w, s0).reinterpretAsFloats();
-      FloatVector f1 = IntVector.fromArray(SI, w, s0 + 16).reinterpretAsFloats();
+      FloatVector f0 =
+          IntVector.fromArray(SI, w, s0).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+      FloatVector f1 = IntVector.fromArray(SI, w, s0).and(0xffff0000).reinterpretAsFloats();
       a00.fma(f0, FloatVector.fromArray(SF, out, 0)).intoArray(out, 0);
       a01.fma(f1, FloatVector.fromArray(SF, out, 16)).intoArray(out, 16);
       a10.fma(f0, FloatVector.fromArray(SF, out, 32)).intoArray(out, 32);

@@ -248,8 +248,8 @@ final class SmallBatchKernel256 {
         FloatVector a01 = FloatVector.zero(SF);
         FloatVector a10 = FloatVector.zero(SF);
         FloatVector a11 = FloatVector.zero(SF);
-        int s = at + b * Int8Matrix.BLOCK_INTS + h;
-        int from = s + 32;
+        int s = at + b * Int8Matrix.BLOCK_INTS;
+        int from = s + Int8Matrix.SCALES + h;
         int xi = b * 128;
         for (int c = 0; c < 16; c++) {
           IntVector w0 = IntVector.fromArray(SI, w, from);
@@ -277,8 +277,16 @@ final class SmallBatchKernel256 {
           }
           from += 32;
         }
-        FloatVector f0 = IntVector.fromArray(SI, w, s).reinterpretAsFloats();
-        FloatVector f1 = IntVector.fromArray(SI, w, s + 8).reinterpretAsFloats();
+        FloatVector f0 =
+            IntVector.fromArray(SI, w, s)
+                .lanewise(VectorOperators.LSHL, 16 - h)
+                .and(0xffff0000)
+                .reinterpretAsFloats();
+        FloatVector f1 =
+            IntVector.fromArray(SI, w, s + 8)
+                .lanewise(VectorOperators.LSHL, 16 - h)
+                .and(0xffff0000)
+                .reinterpretAsFloats();
         a00.fma(f0, FloatVector.fromArray(SF, out, h)).intoArray(out, h);
         a01.fma(f1, FloatVector.fromArray(SF, out, h + 8)).intoArray(out, h + 8);
         a10.fma(f0, FloatVector.fromArray(SF, out, h + 32)).intoArray(out, h + 32);
@@ -300,8 +308,8 @@ final class SmallBatchKernel256 {
         FloatVector a21 = FloatVector.zero(SF);
         FloatVector a30 = FloatVector.zero(SF);
         FloatVector a31 = FloatVector.zero(SF);
-        int s = at + b * Int8Matrix.BLOCK_INTS + h;
-        int from = s + 32;
+        int s = at + b * Int8Matrix.BLOCK_INTS;
+        int from = s + Int8Matrix.SCALES + h;
         int xi = xo + b * 64 * stride;
         for (int c = 0; c < 16; c++) {
           IntVector w0 = IntVector.fromArray(SI, w, from);
@@ -335,8 +343,16 @@ final class SmallBatchKernel256 {
           }
           from += 32;
         }
-        FloatVector f0 = IntVector.fromArray(SI, w, s).reinterpretAsFloats();
-        FloatVector f1 = IntVector.fromArray(SI, w, s + 8).reinterpretAsFloats();
+        FloatVector f0 =
+            IntVector.fromArray(SI, w, s)
+                .lanewise(VectorOperators.LSHL, 16 - h)
+                .and(0xffff0000)
+                .reinterpretAsFloats();
+        FloatVector f1 =
+            IntVector.fromArray(SI, w, s + 8)
+                .lanewise(VectorOperators.LSHL, 16 - h)
+                .and(0xffff0000)
+                .reinterpretAsFloats();
         a00.fma(f0, FloatVector.fromArray(SF, out, to + h)).intoArray(out, to + h);
         a01.fma(f1, FloatVector.fromArray(SF, out, to + h + 8)).intoArray(out, to + h + 8);
         a10.fma(f0, FloatVector.fromArray(SF, out, to + h + 32)).intoArray(out, to + h + 32);

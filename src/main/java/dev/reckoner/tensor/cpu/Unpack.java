@@ -61,11 +61,13 @@ final class Unpack {
 
   /** The same of an 8-bit block. */
   static void int8(int[] w, int at, float[] codes, float[] scales) {
-    for (int h = 0; h < 32; h += 8) {
-      IntVector.fromArray(SI, w, at + h).reinterpretAsFloats().intoArray(scales, h);
+    for (int h = 0; h < 16; h += 8) {
+      IntVector both = IntVector.fromArray(SI, w, at + h);
+      both.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(scales, h);
+      both.and(0xffff0000).reinterpretAsFloats().intoArray(scales, h + 16);
     }
     int to = 0;
-    for (int from = at + 32; from < at + Int8Matrix.BLOCK_INTS; from += 32) {
+    for (int from = at + Int8Matrix.SCALES; from < at + Int8Matrix.BLOCK_INTS; from += 32) {
       for (int h = 0; h < 32; h += 8) {
         IntVector w0 = IntVector.fromArray(SI, w, from + h);
         for (int n = 0; n < 128; n += 32) {
@@ -132,16 +134,21 @@ final class Unpack {
     }
   }
 
-  /** The same of an 8-bit block, whose codes come four in a word. */
-  static void int8Rows(int[] w, int scale, int words, int rows, float[] values, int to) {
+  /**
+   * The same of an 8-bit block, whose codes come four in a word.
+   *
+   * @param output the first
+   */
+  static void int8Rows(
+      int[] w, int block, int output, int words, int rows, float[] values, int to) {
     if (VectorMath.L == 16) {
-      int8Rows512(w, scale, words, rows, values, to);
+      int8Rows512(w, block, output, words, rows, values, to);
       return;
     }
     IntVector down = IntVector.fromArray(SI, BYTES_DOWN, 0);
     VectorMask<Integer> second = VectorMask.fromLong(SI, 0xf0);
     for (int j = 0; j < rows; j++) {
-      FloatVector factor = FloatVector.broadcast(SF, Float.intBitsToFloat(w[scale + j]));
+      FloatVector factor = FloatVector.broadcast(SF, Int8Matrix.scale(w, block, output + j));
       for (int c = 0; c < 4; c++) {
         int from = words + j + 64 * c;
         IntVector.broadcast(SI, w[from])
@@ -158,13 +165,14 @@ final class Unpack {
   }
 
   /** Four words a vector. */
-  private static void int8Rows512(int[] w, int scale, int words, int rows, float[] values, int to) {
+  private static void int8Rows512(
+      int[] w, int block, int output, int words, int rows, float[] values, int to) {
     IntVector down = IntVector.fromArray(SI512, BYTES_DOWN, 0);
     VectorMask<Integer> second = VectorMask.fromLong(SI512, 0xf0);
     VectorMask<Integer> third = VectorMask.fromLong(SI512, 0xf00);
     VectorMask<Integer> fourth = VectorMask.fromLong(SI512, 0xf000);
     for (int j = 0; j < rows; j++) {
-      float factor = Float.intBitsToFloat(w[scale + j]);
+      float factor = Int8Matrix.scale(w, block, output + j);
       for (int c = 0; c < 2; c++) {
         int from = words + j + 128 * c;
         IntVector.broadcast(SI512, w[from])

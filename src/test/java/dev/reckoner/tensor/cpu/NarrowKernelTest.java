@@ -25,13 +25,13 @@ class NarrowKernelTest {
       int ints = nf4 ? Nf4Matrix.BLOCK_INTS : Int8Matrix.BLOCK_INTS;
       SplittableRandom random = new SplittableRandom(seed);
       int[] data = random.ints(FIRST + (long) panels * blocks * ints).toArray();
+      Blocks w = new Blocks(nf4, panels, blocks, data);
       for (int block = 0; block < panels * blocks; block++) {
         for (int j = 0; j < 32; j++) {
-          data[FIRST + block * ints + j] =
-              Float.floatToRawIntBits((float) random.nextDouble(-1, 1));
+          w.scale(block / blocks, block % blocks, j, (float) random.nextDouble(-1, 1));
         }
       }
-      return new Blocks(nf4, panels, blocks, data);
+      return w;
     }
 
     int at(int panel, int block) {
@@ -39,16 +39,33 @@ class NarrowKernelTest {
           + (panel * blocks + block) * (nf4 ? Nf4Matrix.BLOCK_INTS : Int8Matrix.BLOCK_INTS);
     }
 
+    /** Of 8-bit weights a bfloat16, of the first sixteen outputs in the low half of a word. */
     void scale(int panel, int block, int output, float value) {
-      data[at(panel, block) + output] = Float.floatToRawIntBits(value);
+      int bits = Float.floatToRawIntBits(value);
+      if (nf4) {
+        data[at(panel, block) + output] = bits;
+        return;
+      }
+      int at = at(panel, block) + output % 16;
+      data[at] =
+          output < 16 ? data[at] & 0xffff0000 | bits >>> 16 : data[at] & 0xffff | bits >>> 16 << 16;
     }
 
     float scale(int panel, int block, int output) {
-      return Float.intBitsToFloat(data[at(panel, block) + output]);
+      if (nf4) {
+        return Float.intBitsToFloat(data[at(panel, block) + output]);
+      }
+      int both = data[at(panel, block) + output % 16];
+      return Float.intBitsToFloat(output < 16 ? both << 16 : both & 0xffff0000);
+    }
+
+    /** Where a block's codes begin. */
+    int words(int panel, int block) {
+      return at(panel, block) + (nf4 ? 32 : 16);
     }
 
     float code(int panel, int block, int input, int output) {
-      int words = at(panel, block) + 32;
+      int words = words(panel, block);
       return nf4
           ? CODE[data[words + input / 8 * 32 + output] >>> 4 * (input % 8) & 15]
           : (byte) (data[words + input / 4 * 32 + output] >> 8 * (input % 4));
@@ -126,7 +143,7 @@ class NarrowKernelTest {
     int block = Int8Matrix.BLOCK_INTS;
     int[] w = new int[4 * block];
     for (int p = 0; p < 4; p++) {
-      Arrays.fill(w, p * block, p * block + 32, Float.floatToRawIntBits(1f));
+      Arrays.fill(w, p * block, p * block + 16, 0x3f803f80); // two bfloat16 of 1
     }
     float[] expected = new float[64 * 32];
     for (int i = 0; i < 64; i++) {
@@ -134,7 +151,7 @@ class NarrowKernelTest {
         int code = (i * 32 + j + i / 8) % 256 - 128;
         expected[i * 32 + j] = code;
         for (int p = 0; p < 4; p++) {
-          w[p * block + 32 + i / 4 * 32 + j] |= (code & 0xff) << 8 * (i % 4);
+          w[p * block + 16 + i / 4 * 32 + j] |= (code & 0xff) << 8 * (i % 4);
         }
       }
     }
@@ -267,12 +284,12 @@ class NarrowKernelTest {
         }
       }
       float[] values = new float[3 + rows * 32];
-      int scale = w.at(0, 1) + first;
-      int words = scale + 32 + half * (nf4 ? 4 : 8) * 32;
+      int block = w.at(0, 1);
+      int words = w.words(0, 1) + first + half * (nf4 ? 4 : 8) * 32;
       if (nf4) {
-        Unpack.nf4Rows(w.data, scale, words, rows, values, 3);
+        Unpack.nf4Rows(w.data, block + first, words, rows, values, 3);
       } else {
-        Unpack.int8Rows(w.data, scale, words, rows, values, 3);
+        Unpack.int8Rows(w.data, block, first, words, rows, values, 3);
       }
       assertSame(values, expected);
     }
