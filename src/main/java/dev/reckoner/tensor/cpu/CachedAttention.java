@@ -23,13 +23,15 @@ final class CachedAttention {
   }
 
   void append(CpuBatch batch, int layer, CpuTensor k, CpuTensor v) {
-    for (int s = 0; s < batch.segments(); s++) {
-      CpuKeyValues cache = batch.caches().get(s);
-      for (int i = 0; i < batch.rows(s); i++) {
-        int row = batch.starts()[s] + i;
-        cache.put(layer, batch.past()[s] + i, k.data, k.row(row), v.data, v.row(row));
-      }
-    }
+    workers.run(
+        batch.segments(),
+        s -> {
+          CpuKeyValues cache = batch.caches().get(s);
+          for (int i = 0; i < batch.rows(s); i++) {
+            int row = batch.starts()[s] + i;
+            cache.put(layer, batch.past()[s] + i, k.data, k.row(row), v.data, v.row(row));
+          }
+        });
   }
 
   void attend(

@@ -640,7 +640,16 @@ final class Gemm {
     // Here and not in packA: of a prompt's last eight rows it would have to be compiled at the
     // start.
     if (x.rows == 8 && DecodeKernel.supported()) {
-      PackTile512.pack8(x.data, x.offset, x.stride, k, packed, 0);
+      // By all threads: half of what is read lies in the other's cache.
+      int blocks = k / Nf4.BLOCK;
+      int tasks = Math.min(workers.size(), blocks);
+      workers.run(
+          tasks,
+          task -> {
+            int from = task * blocks / tasks * Nf4.BLOCK;
+            int to = (task + 1) * blocks / tasks * Nf4.BLOCK;
+            PackTile512.pack8(x.data, x.offset + from, x.stride, to - from, packed, from * 8);
+          });
       return packed;
     }
     if (x.rows == height) {
