@@ -94,85 +94,20 @@ final class AttentionBlock {
     }
   }
 
-  /**
-   * One block.
-   *
-   * @param first place in the sequence of the first query
-   * @param step places from one row's query to the next: 1, or 0 where rows are heads of one token
-   * @param lo first key of the panels, a multiple of 32; {@code hi} the end of the keys
-   * @param logSumExp null or where each query's goes, a row stride apart
-   */
-  void attend(
-      Rows q,
-      int rows,
-      int first,
-      int step,
-      PanelSource keys,
-      PanelSource values,
-      int lo,
-      int hi,
-      int headDim,
-      int window,
-      float scale,
-      Rows out,
-      Rows logSumExp) {
-    int n = hi - lo;
-    int keyPanels = (n + W - 1) / W;
-    int dimPanels = (headDim + W - 1) / W;
-    float[] packed = pool.take((long) dimPanels * rows * W);
-    float[] scores = pool.take((long) keyPanels * rows * W);
-    float[] sums = new float[rows];
-    Packing.packRows(q.data, q.at, q.stride, rows, headDim, packed);
-    product(packed, rows, headDim, keys, n, scores);
-    float[] lanes = new float[L];
-    for (int i = 0; i < rows; i++) {
-      float max =
-          softmaxNumerators(scores, rows, i, keyPanels, first + i * step, lo, window, scale, lanes);
-      sums[i] = lanes[0];
-      if (logSumExp != null) {
-        logSumExp.data[logSumExp.at + i * logSumExp.stride] = max + (float) Math.log(lanes[0]);
-      }
-    }
-    float[] acc = packed; // q is not needed any more
-    values(scores, sums, rows, n, values, headDim, 0, dimPanels, acc, out);
-    pool.give(packed);
-    pool.give(scores);
-  }
-
-  /** Panels {@code [begin, end)} of the sums of values, by way of {@code acc}, to {@code out}. */
-  private static void values(
-      float[] numerators,
-      float[] sums,
-      int rows,
-      int n,
-      PanelSource values,
-      int headDim,
-      int begin,
-      int end,
-      float[] acc,
-      Rows out) {
-    java.util.Arrays.fill(acc, begin * rows * W, end * rows * W, 0f);
-    productOfPanels(numerators, rows, n, values, begin, end, acc, 0);
-    for (int i = 0; i < rows; i++) {
-      float inverse = 1f / sums[i];
-      for (int p = begin; p < end; p++) {
-        int from = (p * rows + i) * W;
-        int to = out.at + i * out.stride + p * W;
-        for (int d = 0; d < Math.min(W, headDim - p * W); d++) {
-          out.data[to + d] = acc[from + d] * inverse;
-        }
-      }
-    }
+  /** First key, rounded down to a panel, that the token at {@code place} sees. */
+  static int firstKey(int place, int window) {
+    return window == 0 ? 0 : Math.max(0, place - window + 1) / W * W;
   }
 
   /**
-   * Heads of one token that read the same keys, by several threads: each takes some of the keys for
-   * all of them, then some of the heads, then some columns of the values, so that none is read
-   * twice. The bits of {@link #attend}.
+   * One block, whose steps several threads may share: each takes some of the keys for all rows,
+   * then some of the rows, then some columns of the values, so that none is read twice. How it is
+   * shared out changes no bit.
    */
-  final class Shared implements AutoCloseable {
+  final class Block implements AutoCloseable {
     private final int rows;
     private final int first;
+    private final int step;
     private final PanelSource keys;
     private final PanelSource values;
     private final int lo;
@@ -187,10 +122,17 @@ final class AttentionBlock {
     private final int keyPanels;
     private final int dimPanels;
 
-    Shared(
+    /**
+     * @param first place in the sequence of the first query
+     * @param step places from one row's query to the next: 1, or 0 where rows are heads of one
+     *     token
+     * @param lo first key of the panels, a multiple of 32; {@code hi} the end of the keys
+     */
+    Block(
         Rows q,
         int rows,
         int first,
+        int step,
         PanelSource keys,
         PanelSource values,
         int lo,
@@ -201,6 +143,7 @@ final class AttentionBlock {
         Rows out) {
       this.rows = rows;
       this.first = first;
+      this.step = step;
       this.keys = keys;
       this.values = values;
       this.lo = lo;
@@ -217,24 +160,61 @@ final class AttentionBlock {
       Packing.packRows(q.data, q.at, q.stride, rows, headDim, packed);
     }
 
+    int rows() {
+      return rows;
+    }
+
+    /**
+     * All of it by one thread.
+     *
+     * @param logSumExp null or where each query's goes, a row stride apart
+     */
+    void attend(Rows logSumExp) {
+      scores(0, 1);
+      float[] lanes = new float[L];
+      for (int i = 0; i < rows; i++) {
+        float max = weights(i, lanes);
+        if (logSumExp != null) {
+          logSumExp.data[logSumExp.at + i * logSumExp.stride] = max + (float) Math.log(lanes[0]);
+        }
+      }
+      values(0, 1);
+    }
+
     /** Scores of share {@code i} of so many of the keys. */
     void scores(int i, int shares) {
       int begin = i * keyPanels / shares;
       product(packed, rows, headDim, keys, begin, (i + 1) * keyPanels / shares, scores);
     }
 
-    /** Weights of head {@code i}, when all scores are there. */
-    void weights(int i) {
-      float[] lanes = new float[L];
-      softmaxNumerators(scores, rows, i, keyPanels, first, lo, window, scale, lanes);
+    /**
+     * Numerators of row i's weights, when all its scores are there; leaves their sum in {@code
+     * lanes[0]} and gives the largest score.
+     */
+    float weights(int i, float[] lanes) {
+      float max =
+          softmaxNumerators(scores, rows, i, keyPanels, first + i * step, lo, window, scale, lanes);
       sums[i] = lanes[0];
+      return max;
     }
 
     /** Share {@code i} of so many of the result's columns, when all weights are there. */
     void values(int i, int shares) {
       int begin = i * dimPanels / shares;
       int end = (i + 1) * dimPanels / shares;
-      AttentionBlock.values(scores, sums, rows, n, values, headDim, begin, end, packed, out);
+      float[] acc = packed; // q is not needed any more
+      java.util.Arrays.fill(acc, begin * rows * W, end * rows * W, 0f);
+      productOfPanels(scores, rows, n, values, begin, end, acc, 0);
+      for (int r = 0; r < rows; r++) {
+        float inverse = 1f / sums[r];
+        for (int p = begin; p < end; p++) {
+          int from = (p * rows + r) * W;
+          int to = out.at + r * out.stride + p * W;
+          for (int d = 0; d < Math.min(W, headDim - p * W); d++) {
+            out.data[to + d] = acc[from + d] * inverse;
+          }
+        }
+      }
     }
 
     @Override

@@ -6,7 +6,6 @@ import java.util.List;
 
 /** Attention of an inference step over the caches of its segments. */
 final class CachedAttention {
-  private static final int W = Tile.WIDTH;
   private static final int BLOCK = 32;
 
   /** Of a share of keys or columns: nobody waits long for the last. */
@@ -36,87 +35,60 @@ final class CachedAttention {
 
   void attend(
       CpuBatch batch, int layer, CpuTensor q, int headDim, int window, float scale, CpuTensor out) {
-    int heads = q.columns / headDim;
-    List<Work> work = work(batch, heads);
+    Step step = new Step(batch, layer, q, headDim, window, scale, out);
+    List<Work> work = work(batch, q.columns / headDim);
     int shares = Math.ceilDiv(workers.size(), Math.max(1, work.size()));
     if (shares > 1 && work.stream().allMatch(w -> w.tokens == 1)) {
-      attendShared(work, shares, batch, layer, q, headDim, window, scale, out);
+      shareOut(work.stream().map(w -> step.block(block, w)).toList(), PARTS * shares);
       return;
     }
     workers.run(
         work.size(),
         task -> {
-          Work w = work.get(task);
-          CpuKeyValues cache = batch.caches().get(w.segment);
-          int g = w.head / (heads / cache.kvHeads);
-          int row = batch.starts()[w.segment] + w.from;
-          int first = batch.past()[w.segment] + w.from;
-          int lo = firstKey(first, window);
-          boolean oneToken = w.tokens == 1;
-          block.attend(
-              new Rows(q.data, q.row(row) + w.head * headDim, oneToken ? headDim : q.stride),
-              w.tokens * w.heads,
-              first,
-              oneToken ? 0 : 1,
-              cache.keys(layer, g, lo),
-              cache.values(layer, g, lo),
-              lo,
-              first + w.tokens,
-              headDim,
-              window,
-              scale,
-              new Rows(out.data, out.row(row) + w.head * headDim, oneToken ? headDim : out.stride),
-              null);
+          try (AttentionBlock.Block b = step.block(block, work.get(task))) {
+            b.attend(null);
+          }
         });
   }
 
-  /** First key, rounded down to a panel, that the token at {@code place} sees. */
-  private static int firstKey(int place, int window) {
-    return window == 0 ? 0 : Math.max(0, place - window + 1) / W * W;
+  /** Fewer blocks than threads, of as many rows each. */
+  private void shareOut(List<AttentionBlock.Block> blocks, int parts) {
+    int n = blocks.size();
+    int rows = blocks.getFirst().rows();
+    try {
+      workers.run(n * parts, task -> blocks.get(task / parts).scores(task % parts, parts));
+      workers.run(
+          n * rows, task -> blocks.get(task / rows).weights(task % rows, new float[VectorMath.L]));
+      workers.run(n * parts, task -> blocks.get(task / parts).values(task % parts, parts));
+    } finally {
+      blocks.forEach(AttentionBlock.Block::close);
+    }
   }
 
-  /** Fewer heads of keys than threads, and one token each. */
-  private void attendShared(
-      List<Work> work,
-      int shares,
-      CpuBatch batch,
-      int layer,
-      CpuTensor q,
-      int headDim,
-      int window,
-      float scale,
-      CpuTensor out) {
-    List<AttentionBlock.Shared> shared = new ArrayList<>();
-    try {
-      for (Work w : work) {
-        CpuKeyValues cache = batch.caches().get(w.segment);
-        int g = w.head / w.heads;
-        int row = batch.starts()[w.segment];
-        int first = batch.past()[w.segment];
-        int lo = firstKey(first, window);
-        shared.add(
-            block
-            .new Shared(
-                new Rows(q.data, q.row(row) + w.head * headDim, headDim),
-                w.heads,
-                first,
-                cache.keys(layer, g, lo),
-                cache.values(layer, g, lo),
-                lo,
-                first + 1,
-                headDim,
-                window,
-                scale,
-                new Rows(out.data, out.row(row) + w.head * headDim, headDim)));
-      }
-      int parts = PARTS * shares;
-      int n = shared.size();
-      workers.run(n * parts, task -> shared.get(task / parts).scores(task % parts, parts));
-      int heads = work.getFirst().heads;
-      workers.run(n * heads, task -> shared.get(task / heads).weights(task % heads));
-      workers.run(n * parts, task -> shared.get(task / parts).values(task % parts, parts));
-    } finally {
-      shared.forEach(AttentionBlock.Shared::close);
+  /** What all blocks of a call share. */
+  private record Step(
+      CpuBatch batch, int layer, CpuTensor q, int headDim, int window, float scale, CpuTensor out) {
+    AttentionBlock.Block block(AttentionBlock attention, Work w) {
+      CpuKeyValues cache = batch.caches().get(w.segment);
+      int g = w.head / (q.columns / headDim / cache.kvHeads);
+      int row = batch.starts()[w.segment] + w.from;
+      int first = batch.past()[w.segment] + w.from;
+      int lo = AttentionBlock.firstKey(first, window);
+      boolean oneToken = w.tokens == 1;
+      return attention
+      .new Block(
+          new Rows(q.data, q.row(row) + w.head * headDim, oneToken ? headDim : q.stride),
+          w.tokens * w.heads,
+          first,
+          oneToken ? 0 : 1,
+          cache.keys(layer, g, lo),
+          cache.values(layer, g, lo),
+          lo,
+          first + w.tokens,
+          headDim,
+          window,
+          scale,
+          new Rows(out.data, out.row(row) + w.head * headDim, oneToken ? headDim : out.stride));
     }
   }
 

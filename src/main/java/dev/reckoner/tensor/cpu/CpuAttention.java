@@ -43,7 +43,7 @@ final class CpuAttention {
   private record Shape(int headDim, int group, int window, float scale) {
     /** First key, rounded down to a panel, that the query sees. */
     int firstKey(int query) {
-      return window == 0 ? 0 : Math.max(0, query - window + 1) / W * W;
+      return AttentionBlock.firstKey(query, window);
     }
 
     int dimPanels() {
@@ -100,20 +100,23 @@ final class CpuAttention {
           PanelArray keys = transposed(k, w, lo, hi, headDim);
           PanelArray values = natural(v, w.start, lo, hi, w.kvHead * headDim, headDim);
           for (int h = w.kvHead * shape.group; h < (w.kvHead + 1) * shape.group; h++) {
-            block.attend(
-                rows(q, w.start + w.from, h * headDim),
-                w.rows(),
-                w.from,
-                1,
-                keys,
-                values,
-                lo,
-                hi,
-                headDim,
-                window,
-                scale,
-                rows(out, w.start + w.from, h * headDim),
-                rows(logSumExp, w.start + w.from, h));
+            try (AttentionBlock.Block b =
+                block
+                .new Block(
+                    rows(q, w.start + w.from, h * headDim),
+                    w.rows(),
+                    w.from,
+                    1,
+                    keys,
+                    values,
+                    lo,
+                    hi,
+                    headDim,
+                    window,
+                    scale,
+                    rows(out, w.start + w.from, h * headDim))) {
+              b.attend(rows(logSumExp, w.start + w.from, h));
+            }
           }
           pool.give(keys.data());
           pool.give(values.data());

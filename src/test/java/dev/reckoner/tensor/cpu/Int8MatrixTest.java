@@ -82,31 +82,28 @@ class Int8MatrixTest {
         b.download(dx, back);
         for (int t = 0; t < tokens; t++) {
           for (int r = 0; r < OUT; r++) {
-            double sum = 0;
-            double size = 0;
-            for (int c = 0; c < IN; c++) {
-              double term = (double) in[t * IN + c] * stored[r * IN + c];
-              sum += term;
-              size += Math.abs(term);
-            }
-            assertThat((double) out[t * OUT + r])
-                .as("token %d, output %d", t, r)
-                .isCloseTo(sum, within(1e-5 * size + 1e-30));
+            assertSum(out[t * OUT + r], in, t * IN, stored, r * IN, 1, IN);
           }
           for (int c = 0; c < IN; c++) {
-            double sum = 0;
-            double size = 0;
-            for (int r = 0; r < OUT; r++) {
-              double term = (double) out[t * OUT + r] * stored[r * IN + c];
-              sum += term;
-              size += Math.abs(term);
-            }
-            assertThat((double) back[t * IN + c])
-                .as("token %d, input %d", t, c)
-                .isCloseTo(sum, within(1e-5 * size));
+            assertSum(back[t * IN + c], out, t * OUT, stored, c, IN, OUT);
           }
         }
       }
     }
+  }
+
+  /** That {@code actual} is a sum of {@code n} products, the weights of which are a step apart. */
+  private static void assertSum(
+      float actual, float[] left, int at, float[] weights, int first, int step, int n) {
+    double sum = 0;
+    double size = 0;
+    for (int i = 0; i < n; i++) {
+      double term = (double) left[at + i] * weights[first + i * step];
+      sum += term;
+      size += Math.abs(term);
+    }
+    assertThat((double) actual)
+        .as("products from %d with weights from %d", at, first)
+        .isCloseTo(sum, within(1e-5 * size));
   }
 }
