@@ -360,7 +360,7 @@ public final class CpuBackend implements Backend {
       return;
     }
     switch (cpu(w)) {
-      case BlockMatrix m when x.rows() > 1 && x.rows() <= SmallBatchKernel.ROWS && Gemm.decodes() ->
+      case BlockMatrix m when x.rows() > 1 && x.rows() <= SmallBatchKernel.MOST && Gemm.decodes() ->
           gemm.multiplyFew(cpu(x), m, alpha, beta, cpu(y));
       case BlockMatrix m -> gemm.multiplyBlocks(left, m, alpha, beta, cpu(y));
       case CpuMatrix m -> gemm.multiply(left, m.forward(), alpha, beta, cpu(y));
@@ -388,7 +388,7 @@ public final class CpuBackend implements Backend {
   /** Packs x once for both products, and adds the adapter's while y is in the cache. */
   @Override
   public void linear(Matrix w, LowRank adapter, Tensor x, Tensor u, Tensor y) {
-    if (x.rows() <= SmallBatchKernel.ROWS || !(adapter.a() instanceof PackedMatrix a)) {
+    if (x.rows() <= SmallBatchKernel.MOST || !(adapter.a() instanceof PackedMatrix a)) {
       Backend.super.linear(w, adapter, x, u, y);
       return;
     }

@@ -614,27 +614,39 @@ final class Gemm {
     }
   }
 
-  /** {@code C = alpha * A W^T + beta * C} for 2 to 8 rows. */
+  /**
+   * {@code C = alpha * A W^T + beta * C} for 2 to {@link SmallBatchKernel#MOST} rows: eight at a
+   * time, one after another for each panel, which is in the cache after the first.
+   */
   void multiplyFew(CpuTensor x, BlockMatrix w, float alpha, float beta, CpuTensor c) {
-    int height = SmallBatchKernel.height(x.rows);
-    float[] packed = packFew(x, height);
+    int most = SmallBatchKernel.ROWS;
+    float[][] packed = new float[Math.ceilDiv(x.rows, most)][];
+    for (int i = 0; i < packed.length; i++) {
+      packed[i] = packFew((CpuTensor) x.rows(i * most, Math.min(x.rows, (i + 1) * most)));
+    }
     int panels = (w.rows() + W - 1) / W;
     int tasks = runs(panels);
     workers.run(
         tasks,
         task -> {
-          float[] acc = pool.take((long) height * W);
+          float[] acc = pool.take((long) most * W);
           for (int p = task * panels / tasks; p < (task + 1) * panels / tasks; p++) {
-            few(packed, height, w, p, acc);
-            writeOut(acc, 0, c.rows, alpha, beta, c, 0, p * W);
+            for (int i = 0; i < packed.length; i++) {
+              int rows = Math.min(most, x.rows - i * most);
+              few(packed[i], SmallBatchKernel.height(rows), w, p, acc);
+              writeOut(acc, 0, rows, alpha, beta, c, i * most, p * W);
+            }
           }
           pool.give(acc);
         });
-    pool.give(packed);
+    for (float[] rows : packed) {
+      pool.give(rows);
+    }
   }
 
-  /** Rows as {@code [k][height]}, zeros behind the last. */
-  private float[] packFew(CpuTensor x, int height) {
+  /** At most eight rows as {@code [k][height]}, zeros behind the last. */
+  private float[] packFew(CpuTensor x) {
+    int height = SmallBatchKernel.height(x.rows);
     int k = x.columns;
     float[] packed = pool.take((long) height * k);
     // Here and not in packA: of a prompt's last eight rows it would have to be compiled at the

@@ -18,8 +18,11 @@ final class SmallBatchKernel {
   private static final VectorSpecies<Integer> SI = IntVector.SPECIES_512;
   private static final int[] CODE_BITS = DecodeKernel.codeBits();
 
-  /** Most rows of a batch that is computed here. */
+  /** Most rows that are computed at a time. */
   static final int ROWS = 8;
+
+  /** Most rows of a batch that is computed here, so many at a time. */
+  static final int MOST = 32;
 
   /**
    * Ints from a weight that is multiplied to one that is fetched, and behind the last block of

@@ -168,7 +168,7 @@ final class WarmUp {
    * Whole products, of a number of rows that needs tiles of all heights, and the token's choice.
    */
   private List<Kernel> products() {
-    int rows = 15;
+    int rows = SmallBatchKernel.MOST + 15;
     int columns = Nf4.BLOCK;
     int outputs = Tile.WIDTH;
     WeightSource zeros = WeightSource.of(new float[outputs * columns], outputs, columns);
