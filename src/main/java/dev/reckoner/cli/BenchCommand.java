@@ -17,8 +17,11 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** Rates of the engine against what the machine was measured to do in the same run. */
 @Command(
@@ -47,6 +50,8 @@ public final class BenchCommand implements Callable<Integer> {
     PREFIX,
     ANALYSIS
   }
+
+  @Spec private CommandSpec spec;
 
   @Parameters(paramLabel = "WHAT", description = "inference or training.")
   private Subject subject;
@@ -83,6 +88,15 @@ public final class BenchCommand implements Callable<Integer> {
       defaultValue = "512",
       description = "Tokens of a prefill and of a training sequence (default: ${DEFAULT-VALUE}).")
   private int prompt;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      split = ",",
+      defaultValue = "1,8",
+      description =
+          "Sequences that are decoded together, each in turn (default: ${DEFAULT-VALUE}).")
+  private int[] batches;
 
   @Option(
       names = "--sequences",
@@ -144,6 +158,12 @@ public final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    positive("--prompt", prompt);
+    positive("--sequences", sequences);
+    positive("--iterations", iterations);
+    for (int batch : batches) {
+      positive("--batch", batch);
+    }
     if (gguf != null && peer == null) {
       return writeGguf();
     }
@@ -167,6 +187,12 @@ public final class BenchCommand implements Callable<Integer> {
     return 0;
   }
 
+  private void positive(String option, int value) {
+    if (value < 1) {
+      throw new ParameterException(spec.commandLine(), option + " must be at least 1");
+    }
+  }
+
   private int writeGguf() {
     Path work = temporary();
     try {
@@ -182,7 +208,8 @@ public final class BenchCommand implements Callable<Integer> {
 
   private void infer(Gemma3 gemma, BenchProbe probe, BenchReport report, int count) {
     Path work = temporary();
-    boolean words = peer != null || only.contains(Part.PREFIX) || only.contains(Part.ANALYSIS);
+    boolean requests = only.contains(Part.PREFIX) || only.contains(Part.ANALYSIS);
+    boolean words = requests || peer != null;
     try (GemmaTokenizer tokenizer = words ? tokenizer(gemma.config(), work) : null;
         BenchPeer other = peer == null ? null : peer(gemma.config(), work, count)) {
       if (only.contains(Part.START)) {
@@ -193,10 +220,11 @@ public final class BenchCommand implements Callable<Integer> {
         bench.prefill(prompt);
       }
       if (only.contains(Part.DECODE)) {
-        bench.decode(1, prompt);
-        bench.decode(8, prompt);
+        for (int batch : batches) {
+          bench.decode(batch, prompt);
+        }
       }
-      if (words) {
+      if (requests) {
         requests(bench, gemma, tokenizer);
       }
       if (other != null) {

@@ -152,12 +152,14 @@ class BundleCommandTest {
             "gemma-3-270m",
             "--only",
             "prefill,decode",
+            "--batch",
+            "1,9",
             "--prompt",
             "16",
             "--iterations",
             "1");
     assertThat(measured.code()).as(measured.err()).isZero();
-    assertThat(measured.out()).contains("prefill 16", "decode, batch 1", "decode, batch 8");
+    assertThat(measured.out()).contains("prefill 16", "decode, batch 1,", "decode, batch 9,");
   }
 
   @Test

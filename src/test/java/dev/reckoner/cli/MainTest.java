@@ -58,6 +58,10 @@ class MainTest {
     assertThat(execute("demo", "--no-such-option")).isEqualTo(2);
     assertThat(execute("demo", "--limit", "0")).isEqualTo(2);
     assertThat(execute("demo", "--timeout", "soon")).isEqualTo(2);
+    for (String option : List.of("--prompt", "--iterations", "--sequences", "--batch")) {
+      assertThat(execute("bench", "inference", option, "0")).as(option).isEqualTo(2);
+      assertThat(err.toString()).contains(option + " must be at least 1");
+    }
     assertThat(execute()).isEqualTo(2);
   }
 
