@@ -2,6 +2,7 @@ package dev.reckoner.djl;
 
 import ai.djl.engine.Engine;
 import ai.djl.engine.EngineProvider;
+import dev.reckoner.gemma.Telemetry;
 
 /** Registered with DJL under {@code META-INF/services}. */
 public final class ReckonerEngineProvider implements EngineProvider {
@@ -10,6 +11,11 @@ public final class ReckonerEngineProvider implements EngineProvider {
   static final int RANK = 100;
 
   private final ReckonerEngine engine = new ReckonerEngine();
+
+  /** By DJL, which looks for engines before it would report that it was started. */
+  public ReckonerEngineProvider() {
+    Telemetry.optOut();
+  }
 
   @Override
   public String getEngineName() {

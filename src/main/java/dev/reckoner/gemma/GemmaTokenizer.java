@@ -26,15 +26,8 @@ import java.util.stream.IntStream;
 public final class GemmaTokenizer implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** Of DJL, as an environment variable or a system property. */
-  private static final String OPT_OUT = "OPT_OUT_TRACKING";
-
   static {
-    // DJL asks at its start whether it runs in its makers' cloud, and tells them of it there.
-    // Nothing here talks to anybody that was not named, unless this is set to say so.
-    if (System.getenv(OPT_OUT) == null && System.getProperty(OPT_OUT) == null) {
-      System.setProperty(OPT_OUT, "true");
-    }
+    Telemetry.optOut();
   }
 
   private final HuggingFaceTokenizer tokenizer;
