@@ -40,7 +40,7 @@ class LeaseKeeper {
         inbox.recover(free).forEach(this::work);
       }
     } catch (JdbiException e) {
-      LOG.warnf("Leases were not renewed: %s", e.getMessage());
+      LOG.warnf("Leases were not renewed: %s", Patience.reason(e));
     }
   }
 

@@ -26,7 +26,6 @@ import org.jboss.logging.Logger;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.JdbiException;
-import org.jdbi.v3.core.statement.StatementException;
 
 /**
  * Publishes what transactions left in the outbox, and marks it once the broker has it.
@@ -83,8 +82,7 @@ class OutboxRelay {
         if (stopping) {
           return;
         }
-        String reason = e instanceof StatementException s ? s.getShortMessage() : e.getMessage();
-        LOG.warnf("The outbox can not be read: %s", reason);
+        LOG.warnf("The outbox can not be read: %s", Patience.reason(e));
         pause();
       }
     }

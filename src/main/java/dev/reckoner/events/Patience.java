@@ -7,6 +7,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.jboss.logging.Logger;
 import org.jdbi.v3.core.JdbiException;
+import org.jdbi.v3.core.statement.StatementException;
 
 /** Waits for a database that is away, rather than losing an event to its absence. */
 final class Patience {
@@ -38,7 +39,7 @@ final class Patience {
         if (stopping.getAsBoolean() || !away(e)) {
           throw e;
         }
-        LOG.warnf("The database is away, next try in %s: %s", delay, e.getMessage());
+        LOG.warnf("The database is away, next try in %s: %s", delay, reason(e));
         Thread.sleep(delay);
         Duration longer = delay.multipliedBy(2);
         delay = longer.compareTo(LONGEST) > 0 ? LONGEST : longer;
@@ -53,6 +54,11 @@ final class Patience {
           work.run();
           return null;
         });
+  }
+
+  /** What went wrong, for a log: without the statement and its arguments. */
+  static String reason(JdbiException e) {
+    return e instanceof StatementException s ? s.getShortMessage() : e.getMessage();
   }
 
   private static boolean away(Throwable e) {
