@@ -333,9 +333,9 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
     return;
   }
 #endif
-  __shared__ __align__(8) u64 barriers[4];
+  __shared__ __align__(8) u64 barriers[3];
   u64 *ofX = barriers;
-  if (threadIdx.x == 0) initBarriers(barriers, 4);
+  if (threadIdx.x == 0) initBarriers(barriers, 3);
   // Rows 16 bytes more than a multiple of 128 apart: the lanes of a fragment do not meet in a bank.
   int base = STAGED ? pieces * (BLOCK_Y * SLICES) / all : 0;
   int count = pieces * ((BLOCK_Y + 1) * SLICES) / all - base, pitch = STAGED ? count * 64 + 8 : xs;
@@ -369,7 +369,7 @@ extern "C" __global__ __launch_bounds__(256, ROWS > 16 ? 1 : NF4 ? 2 : 4) void p
   };
 #if UNIFORM
   // By one thread, some pieces later, when it need not wait.
-  u64 *ofU = barriers + 3;
+  u64 *ofU = barriers + 2;
   int later = from + (to - from) / 4;
   auto fetchU = [&] {
     if (threadIdx.x != 64) return;
