@@ -116,6 +116,22 @@ public final class GrammarConstraint implements TextConstraint {
       return any ? new Ways(List.copyOf(after), end) : null;
     }
 
+    /** A string's characters are only counted, so far from its limit it goes on as it did. */
+    @Override
+    public Likeness likeness() {
+      List<Stack> alike = new ArrayList<>();
+      int length = Integer.MAX_VALUE;
+      for (Stack way : open) {
+        if (way.top() instanceof Rule.StringBody body && body.max() != Integer.MAX_VALUE) {
+          length = Math.min(length, body.max());
+          alike.add(new Stack(body.unlimited(), way.below()));
+        } else {
+          alike.add(way);
+        }
+      }
+      return new Likeness(alike, length);
+    }
+
     @Override
     public String forced() {
       StringBuilder text = new StringBuilder();

@@ -132,6 +132,11 @@ public sealed interface Rule {
       };
     }
 
+    /** The same without its upper limit. */
+    StringBody unlimited() {
+      return new StringBody(min, Integer.MAX_VALUE, mode, escape);
+    }
+
     private Terminal plain(char c) {
       if (c == '"' || c < ' ') {
         return null;

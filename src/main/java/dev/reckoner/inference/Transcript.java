@@ -7,7 +7,7 @@ import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.stream.IntStream;
+import java.util.function.IntPredicate;
 
 /**
  * What one request has written: text, tokens and the constraint's state, kept in step. It decides
@@ -25,12 +25,13 @@ import java.util.stream.IntStream;
  */
 final class Transcript {
 
-  private final Vocabulary vocabulary;
   private static final int[] NONE = {};
 
   /** How far below the best allowed token, in nats, a token is not worth looking at. */
   private static final float REACH = 24;
 
+  private final Vocabulary vocabulary;
+  private final AllowedTokens allowedTokens;
   private final int limit;
   private final boolean constrained;
   private final StringBuilder text = new StringBuilder();
@@ -57,6 +58,7 @@ final class Transcript {
    */
   Transcript(Vocabulary vocabulary, TextConstraint constraint, int limit) {
     this.vocabulary = vocabulary;
+    this.allowedTokens = new AllowedTokens(vocabulary);
     this.limit = limit;
     this.constrained = constraint != null;
     if (constrained) {
@@ -131,8 +133,7 @@ final class Transcript {
           ? new Candidates(allowed, logits)
           : Candidates.of(allowed, logits);
     }
-    int[] free = vocabulary.free();
-    return likely(Candidates.of(free, logits), Float.NEGATIVE_INFINITY);
+    return likely(Candidates.of(vocabulary.free(), logits), Float.NEGATIVE_INFINITY);
   }
 
   /**
@@ -142,17 +143,22 @@ final class Transcript {
    * @return {@code null} where less likely tokens matter too
    */
   Candidates candidates(int[] ids, float[] logits, float known) {
-    int[] places =
-        IntStream.range(0, ids.length)
-            .filter(i -> Arrays.binarySearch(vocabulary.free(), ids[i]) >= 0)
-            .toArray();
-    int[] free = Arrays.stream(places).map(i -> ids[i]).toArray();
-    return likely(new Candidates(free, Candidates.of(places, logits).logits()), known);
+    int[] free = new int[ids.length];
+    float[] scores = new float[ids.length];
+    int n = 0;
+    for (int i = 0; i < ids.length; i++) {
+      if (vocabulary.isFree(ids[i])) {
+        free[n] = ids[i];
+        scores[n++] = logits[i];
+      }
+    }
+    return likely(new Candidates(Arrays.copyOf(free, n), Arrays.copyOf(scores, n)), known);
   }
 
   private Candidates likely(Candidates among, float known) {
     int[] free = among.ids();
     float[] logits = among.logits();
+    IntPredicate allows = allowedTokens.in(state);
     float top = Float.NEGATIVE_INFINITY;
     for (float logit : logits) {
       top = Math.max(top, logit);
@@ -167,7 +173,7 @@ final class Transcript {
       for (int i = 0; i < free.length; i++) {
         float logit = logits[i];
         if (logit >= floor && logit < above) {
-          if (isEnd(free[i]) ? ends(free[i]) : vocabulary.allows(state, free[i])) {
+          if (isEnd(free[i]) ? ends(free[i]) : allows.test(free[i])) {
             places = found == places.length ? Arrays.copyOf(places, found * 2) : places;
             places[found++] = i;
             best = Math.max(best, logit);

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -16,7 +17,10 @@ final class Vocabulary {
   private final GemmaTokenizer tokenizer;
   private final TokenTrie trie;
   private final String[] pieces;
+  private final int[] lengths;
   private final int[] free;
+  private final BitSet writable = new BitSet();
+  private final BitSet stops = new BitSet();
 
   Vocabulary(GemmaTokenizer tokenizer) {
     this.tokenizer = tokenizer;
@@ -38,12 +42,13 @@ final class Vocabulary {
         byText.put(text, id);
       }
     }
+    this.lengths = Arrays.stream(pieces).mapToInt(p -> p == null ? 0 : p.length()).toArray();
     this.trie = new TokenTrie(pieces);
-    int[] stops = tokenizer.stopIds();
-    this.free =
-        IntStream.range(0, pieces.length)
-            .filter(id -> !tokenizer.special(id) || contains(stops, id))
-            .toArray();
+    IntStream.of(tokenizer.stopIds()).forEach(stops::set);
+    for (int id = 0; id < pieces.length; id++) {
+      writable.set(id, !tokenizer.special(id) || stops.get(id));
+    }
+    this.free = writable.stream().toArray();
   }
 
   private static String wholeCharacters(byte[] utf8) {
@@ -52,10 +57,6 @@ final class Vocabulary {
     } catch (CharacterCodingException e) {
       return null; // part of a character
     }
-  }
-
-  private static boolean contains(int[] ids, int id) {
-    return Arrays.stream(ids).anyMatch(i -> i == id);
   }
 
   GemmaTokenizer tokenizer() {
@@ -71,9 +72,14 @@ final class Vocabulary {
     return Math.min(512, pieces.length / 4);
   }
 
-  /** The text of a token that the trie offers. */
+  /** The text of a token that the trie offers; {@code null} of others. */
   String piece(int id) {
     return pieces[id];
+  }
+
+  /** Characters of a piece; 0 where there is none. Kept apart: strings lie all over the heap. */
+  int length(int id) {
+    return lengths[id];
   }
 
   /** Whether {@code state} allows every character of a token. */
@@ -86,7 +92,12 @@ final class Vocabulary {
     return free;
   }
 
+  /** Whether {@code id} is among {@link #free}. */
+  boolean isFree(int id) {
+    return writable.get(id);
+  }
+
   boolean isStop(int id) {
-    return contains(tokenizer.stopIds(), id);
+    return stops.get(id);
   }
 }

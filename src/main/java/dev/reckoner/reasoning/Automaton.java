@@ -53,6 +53,7 @@ final class Automaton {
     private final String text;
     private final int at;
     private final Supplier<Node> then;
+    private Node after; // kept, for every candidate asks for it
 
     Word(String text, int at, Supplier<Node> then) {
       this.text = text;
@@ -65,7 +66,10 @@ final class Automaton {
       if (text.charAt(at) != c) {
         return null;
       }
-      return at + 1 == text.length() ? then.get() : new Word(text, at + 1, then);
+      if (after == null) {
+        after = at + 1 == text.length() ? then.get() : new Word(text, at + 1, then);
+      }
+      return after;
     }
 
     @Override
@@ -97,21 +101,24 @@ final class Automaton {
    * @param then the state after the text at an index
    */
   static Node options(String[] sorted, IntFunction<Node> then) {
-    return sorted.length == 0 ? null : new Options(sorted, then, 0, sorted.length, 0);
+    return sorted.length == 0
+        ? null
+        : new Options(sorted, then, new Node[sorted.length], 0, sorted.length, 0);
   }
 
   /** A range of sorted texts that share their first {@code depth} characters: a node of a trie. */
   private static final class Options extends Node {
     private final String[] texts;
     private final IntFunction<Node> then;
+    private final Node[] after;
     private final int from;
     private final int to;
     private final int depth;
-    private Node completed;
 
-    Options(String[] texts, IntFunction<Node> then, int from, int to, int depth) {
+    Options(String[] texts, IntFunction<Node> then, Node[] after, int from, int to, int depth) {
       this.texts = texts;
       this.then = then;
+      this.after = after;
       this.from = from;
       this.to = to;
       this.depth = depth;
@@ -122,12 +129,12 @@ final class Automaton {
       return texts[from].length() == depth;
     }
 
-    /** The state after the text that ends here; kept, for it is asked for by every candidate. */
-    private Node completed() {
-      if (completed == null) {
-        completed = then.apply(from);
+    /** The state after a text; kept, for every candidate asks for it. */
+    private Node after(int text) {
+      if (after[text] == null) {
+        after[text] = then.apply(text);
       }
-      return completed;
+      return after[text];
     }
 
     @Override
@@ -135,11 +142,11 @@ final class Automaton {
       int low = bound(c);
       int high = c == Character.MAX_VALUE ? to : bound((char) (c + 1));
       if (low == high) {
-        return complete() ? completed().next(c) : null;
+        return complete() ? after(from).next(c) : null;
       }
       return high - low == 1 && texts[low].length() == depth + 1
-          ? then.apply(low)
-          : new Options(texts, then, low, high, depth + 1);
+          ? after(low)
+          : new Options(texts, then, after, low, high, depth + 1);
     }
 
     /** The first text whose character at {@code depth} is not below {@code c}. */
@@ -159,7 +166,7 @@ final class Automaton {
 
     @Override
     public boolean accepting() {
-      return complete() && completed().accepting();
+      return complete() && after(from).accepting();
     }
 
     @Override

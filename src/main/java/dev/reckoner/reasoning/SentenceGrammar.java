@@ -64,6 +64,10 @@ final class SentenceGrammar {
     }
   }
 
+  /** What decides how a sentence may go on, as long as its end is far. */
+  private record Situation(
+      SentenceGrammar sentence, int length, char previous, boolean afterFigure) {}
+
   /** A point in the sentence. */
   private final class Text extends Automaton.Node {
     private final int length;
@@ -117,6 +121,14 @@ final class SentenceGrammar {
       Automaton.Node all =
           Automaton.options(figures, i -> new Text(length + figures[i].length(), '0', true));
       return all == null ? null : all.next(c);
+    }
+
+    @Override
+    public TextConstraint.Likeness likeness() {
+      char before = Character.isLetter(previous) && previous != 'Q' ? 'a' : previous;
+      return new TextConstraint.Likeness(
+          new Situation(SentenceGrammar.this, Math.min(length, MIN_LENGTH), before, afterFigure),
+          MAX_LENGTH - length);
     }
 
     @Override

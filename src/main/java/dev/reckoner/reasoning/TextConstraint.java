@@ -15,6 +15,14 @@ public interface TextConstraint {
   /** A hash of everything that decides what is allowed; it goes into the lineage of an analysis. */
   String version();
 
+  /**
+   * What a state has in common with others: where the keys of two are equal, both allow the same
+   * texts among those that are no longer than either's length.
+   *
+   * @param length characters
+   */
+  record Likeness(Object key, int length) {}
+
   /** One point in the text written so far. */
   interface State {
 
@@ -32,6 +40,11 @@ public interface TextConstraint {
 
     /** Whether the text may end here. */
     boolean accepting();
+
+    /** Which other states this one is like, or {@code null} where that is not known. */
+    default Likeness likeness() {
+      return null;
+    }
 
     /**
      * The text that must follow here whatever the model would prefer: a calculator's result, a
