@@ -397,7 +397,7 @@ public final class CpuBackend implements Backend {
       narrowingLinear(w, adapter, a, cpu(x), cpu(u), cpu(y));
       return;
     }
-    Gemm.Packed packed = gemm.pack(Gemm.Left.of(cpu(x)), x.columns());
+    Gemm.Packed packed = gemm.packSlices(Gemm.Left.of(cpu(x)), x.columns());
     gemm.multiply(packed, 0, a.forward(), 1, 0, cpu(u));
     List<Gemm.Addend> addends = whole ? addends(adapter, u) : List.of();
     switch (cpu(w)) {

@@ -97,13 +97,38 @@ final class Gemm {
     return new Tasks(m, block, panels, group);
   }
 
-  /** A left operand {@code [m, k]} as {@link Tile} reads it, for one product or several. */
-  record Packed(float[] data, int m, int k) {}
+  /**
+   * A left operand {@code [m, k]} as {@link Tile} reads it, for one product or several: slices of
+   * columns behind one another, in each the tiles of all rows.
+   *
+   * @param slice columns of all slices but the last
+   */
+  record Packed(float[] data, int m, int k, int slice) {
 
+    /** Where the tile of {@code h} rows from {@code row} on has column {@code column}. */
+    int at(int row, int h, int column) {
+      int from = column / slice * slice;
+      return from * m + row * Math.min(slice, k - from) + (column - from) * h;
+    }
+  }
+
+  /** For products that read columns from anywhere on. */
   Packed pack(Left a, int k) {
-    float[] packed = pool.take((long) a.m() * k);
-    packLeft(a, k, packed);
-    return new Packed(packed, a.m(), k);
+    return pack(a, k, k);
+  }
+
+  /**
+   * For products by as many rows of B: a slice of all rows, which they go through again and again,
+   * lies in one piece, as memory is read ahead best.
+   */
+  Packed packSlices(Left a, int k) {
+    return pack(a, k, slice(k));
+  }
+
+  private Packed pack(Left a, int k, int slice) {
+    Packed packed = new Packed(pool.take((long) a.m() * k), a.m(), k, slice);
+    packLeft(a, packed);
+    return packed;
   }
 
   void release(Packed a) {
@@ -112,7 +137,7 @@ final class Gemm {
 
   /** {@code C = alpha * A B + beta * C}. */
   void multiply(Left a, Panels b, float alpha, float beta, CpuTensor c) {
-    Packed packed = pack(a, b.k());
+    Packed packed = packSlices(a, b.k());
     multiply(packed, 0, b, alpha, beta, c);
     release(packed);
   }
@@ -267,7 +292,7 @@ final class Gemm {
               }
               for (int i = 0; i < rows; ) {
                 int h = Tile.height(m - from - i);
-                int left = (from + i) * a.k + (column + k0) * h;
+                int left = a.at(from + i, h, column + k0);
                 Tile.multiply(h, width, kc, a.data, left, panel, at, acc, (p * rows + i) * W);
                 if (last) {
                   output.put(acc, (p * rows + i) * W, from + i, h);
@@ -319,7 +344,7 @@ final class Gemm {
    * codes' values are summed, then the block's scale is applied once.
    */
   void multiplyBlocks(Left a, BlockMatrix w, float alpha, float beta, CpuTensor c) {
-    Packed packed = pack(a, w.columns());
+    Packed packed = packSlices(a, w.columns());
     multiplyBlocks(packed, w, alpha, beta, c);
     release(packed);
   }
@@ -347,7 +372,7 @@ final class Gemm {
           float[] acc = pool.take((long) panels * rows * W);
           java.util.Arrays.fill(acc, 0, panels * rows * W, 0f);
           Output output = new Output(alpha, beta, c, addends);
-          addBlocks(a.data, m, from, rows, w, first, panels, codes, acc, output);
+          addBlocks(a, from, rows, w, first, panels, codes, acc, output);
           output.done();
           codes.done(pool);
           pool.give(acc);
@@ -375,8 +400,7 @@ final class Gemm {
    * @param output where a tile goes when it is complete, or null
    */
   private static void addBlocks(
-      float[] packed,
-      int m,
+      Packed a,
       int from,
       int rows,
       BlockMatrix w,
@@ -396,9 +420,9 @@ final class Gemm {
           output.begin((first + p) * W);
         }
         for (int i = 0; i < rows; ) {
-          int h = Tile.height(m - from - i);
+          int h = Tile.height(a.m - from - i);
           int to = (p * rows + i) * W;
-          codes.multiply(h, kc, packed, (from + i) * k + k0 * h, acc, to);
+          codes.multiply(h, kc, a.data, a.at(from + i, h, k0), acc, to);
           if (last) {
             output.put(acc, to, from + i, h);
           }
@@ -468,7 +492,7 @@ final class Gemm {
           java.util.Arrays.fill(acc, 0, m * W, 0f);
           if (w instanceof BlockMatrix b) {
             Blocks codes = new Blocks(pool);
-            addBlocks(packed.data, m, 0, m, b, p, 1, codes, acc, null);
+            addBlocks(packed, 0, m, b, p, 1, codes, acc, null);
             codes.done(pool);
           } else {
             float[] scratch = pool.take((long) KC * W);
@@ -694,20 +718,24 @@ final class Gemm {
     }
   }
 
-  private void packLeft(Left a, int k, float[] packed) {
+  private void packLeft(Left a, Packed packed) {
     int m = a.m();
     if (m <= 8) {
-      Packing.packA(a.data, a.off, a.rs, a.cs, m, k, packed, 0);
+      packRows(a, 0, m, packed);
       return;
     }
-    int rows = UNIT;
     workers.run(
-        (m + rows - 1) / rows,
-        task -> {
-          int from = task * rows;
-          int count = Math.min(rows, m - from);
-          Packing.packA(a.data, a.off + from * a.rs, a.rs, a.cs, count, k, packed, from * k);
-        });
+        (m + UNIT - 1) / UNIT,
+        task -> packRows(a, task * UNIT, Math.min(UNIT, m - task * UNIT), packed));
+  }
+
+  private static void packRows(Left a, int from, int rows, Packed packed) {
+    for (int k0 = 0; k0 < packed.k; k0 += packed.slice) {
+      int kc = Math.min(packed.slice, packed.k - k0);
+      int first = a.off + from * a.rs + k0 * a.cs;
+      int to = k0 * packed.m + from * kc;
+      Packing.packA(a.data, first, a.rs, a.cs, rows, kc, packed.data, to);
+    }
   }
 
   /** Rows of C a task computes: all, or fewer where there are too few panels for the threads. */
