@@ -37,7 +37,7 @@ public class KernelBenchmark {
   @Param({"NF4", "INT8", "BF16", "FP32"})
   private Precision precision;
 
-  @Param({"1", "8", "64"})
+  @Param({"1", "8", "16", "64"})
   private int tokens;
 
   private Backend backend;
