@@ -3,11 +3,15 @@ package dev.reckoner.tensor.cpu;
 import dev.reckoner.tensor.KeyValues;
 import dev.reckoner.tensor.cpu.AttentionBlock.PanelSource;
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * One sequence's cache, in pages of 64 tokens that are taken from the pool when the sequence
- * reaches them. A page of keys is {@code [kvHeads][token/32][headDim][32]}, one of values {@code
+ * reaches them. A page's keys are {@code [kvHeads][token/32][headDim][32]}, its values {@code
  * [kvHeads][headDim/32][token][32]}; what stands behind the last token is undefined.
+ *
+ * <p>Sequences that begin alike share the pages that their beginnings fill: there is one of each in
+ * memory and in the processor's cache. Who writes to a shared page makes it its own before.
  */
 final class CpuKeyValues implements KeyValues {
   static final int W = Tile.WIDTH;
@@ -21,8 +25,19 @@ final class CpuKeyValues implements KeyValues {
   private final int capacity;
   private final int paddedDim;
   private final FloatPool pool;
-  private final float[][][] keys;
-  private final float[][][] values;
+  private final Page[][] pages;
+
+  /** Of one layer. */
+  private static final class Page {
+    private final float[] keys;
+    private final float[] values;
+    private final AtomicInteger holders = new AtomicInteger(1);
+
+    Page(float[] keys, float[] values) {
+      this.keys = keys;
+      this.values = values;
+    }
+  }
 
   CpuKeyValues(FloatPool pool, int layers, int kvHeads, int headDim, int capacity) {
     this.pool = pool;
@@ -31,19 +46,17 @@ final class CpuKeyValues implements KeyValues {
     this.headDim = headDim;
     this.capacity = (capacity + W - 1) / W * W;
     paddedDim = (headDim + W - 1) / W * W;
-    int pages = Math.ceilDiv(capacity, PAGE);
-    keys = new float[layers][pages][];
-    values = new float[layers][pages][];
+    pages = new Page[layers][Math.ceilDiv(capacity, PAGE)];
   }
 
   /** Keys of head {@code g} from token {@code lo} on, a multiple of 32. */
   PanelSource keys(int layer, int g, int lo) {
-    float[][] pages = keys[layer];
+    Page[] ofLayer = pages[layer];
     int head = g * headDim * PAGE;
     return new PanelSource() {
       @Override
       public float[] data(int panel, int from) {
-        return pages[(lo + panel * W) / PAGE];
+        return ofLayer[(lo + panel * W) / PAGE].keys;
       }
 
       @Override
@@ -55,12 +68,12 @@ final class CpuKeyValues implements KeyValues {
 
   /** Values of head {@code g} from token {@code lo} on, a multiple of 32. */
   PanelSource values(int layer, int g, int lo) {
-    float[][] pages = values[layer];
+    Page[] ofLayer = pages[layer];
     int head = g * paddedDim * PAGE;
     return new PanelSource() {
       @Override
       public float[] data(int panel, int from) {
-        return pages[(lo + from) / PAGE];
+        return ofLayer[(lo + from) / PAGE].values;
       }
 
       @Override
@@ -75,10 +88,28 @@ final class CpuKeyValues implements KeyValues {
     };
   }
 
-  private void reach(int layer, int page) {
-    if (keys[layer][page] == null) {
-      keys[layer][page] = pool.keep((long) kvHeads * headDim * PAGE);
-      values[layer][page] = pool.keep((long) kvHeads * paddedDim * PAGE);
+  /** A page to write to. */
+  private Page own(int layer, int page) {
+    Page there = pages[layer][page];
+    if (there != null && there.holders.get() == 1) {
+      return there;
+    }
+    Page own =
+        new Page(
+            pool.keep((long) kvHeads * headDim * PAGE),
+            pool.keep((long) kvHeads * paddedDim * PAGE));
+    if (there != null) {
+      copy(there, own);
+      release(there);
+    }
+    pages[layer][page] = own;
+    return own;
+  }
+
+  private void release(Page page) {
+    if (page.holders.decrementAndGet() == 0) {
+      pool.give(page.keys);
+      pool.give(page.values);
     }
   }
 
@@ -86,9 +117,9 @@ final class CpuKeyValues implements KeyValues {
   void put(int layer, int token, float[] k, int kAt, float[] v, int vAt) {
     int page = token / PAGE;
     int in = token % PAGE;
-    reach(layer, page);
-    float[] keyPage = keys[layer][page];
-    float[] valuePage = values[layer][page];
+    Page own = own(layer, page);
+    float[] keyPage = own.keys;
+    float[] valuePage = own.values;
     for (int g = 0; g < kvHeads; g++) {
       int to = g * headDim * PAGE + in / W * headDim * W + in % W;
       for (int d = 0; d < headDim; d++) {
@@ -105,21 +136,30 @@ final class CpuKeyValues implements KeyValues {
     }
   }
 
+  /** Becomes the first {@code tokens} of another; whole pages are shared. */
   void copyFrom(CpuKeyValues from, int tokens) {
     for (int l = 0; l < layers; l++) {
       for (int page = 0; page * PAGE < tokens; page++) {
-        if (from.keys[l][page] == null) {
-          continue; // nothing was put there
+        Page there = from.pages[l][page];
+        if (there == null || there == pages[l][page]) {
+          continue; // nothing was put there, or it is shared already
         }
-        reach(l, page);
-        copy(from.keys[l][page], keys[l][page], kvHeads * headDim * PAGE);
-        copy(from.values[l][page], values[l][page], kvHeads * paddedDim * PAGE);
+        if ((page + 1) * PAGE > tokens) {
+          copy(there, own(l, page));
+          continue;
+        }
+        if (pages[l][page] != null) {
+          release(pages[l][page]);
+        }
+        there.holders.incrementAndGet();
+        pages[l][page] = there;
       }
     }
   }
 
-  private static void copy(float[] from, float[] to, int length) {
-    System.arraycopy(from, 0, to, 0, length);
+  private void copy(Page from, Page to) {
+    System.arraycopy(from.keys, 0, to.keys, 0, kvHeads * headDim * PAGE);
+    System.arraycopy(from.values, 0, to.values, 0, kvHeads * paddedDim * PAGE);
   }
 
   @Override
@@ -129,24 +169,19 @@ final class CpuKeyValues implements KeyValues {
 
   @Override
   public long bytes() {
-    long pages = 0;
-    for (float[][] layer : keys) {
-      pages += Arrays.stream(layer).filter(page -> page != null).count();
+    long held = 0;
+    for (Page[] layer : pages) {
+      held += Arrays.stream(layer).filter(page -> page != null).count();
     }
-    return 4L * pages * kvHeads * (headDim + paddedDim) * PAGE;
+    return 4L * held * kvHeads * (headDim + paddedDim) * PAGE;
   }
 
   @Override
   public void close() {
-    giveBack(keys);
-    giveBack(values);
-  }
-
-  private void giveBack(float[][][] pages) {
-    for (float[][] layer : pages) {
+    for (Page[] layer : pages) {
       for (int page = 0; page < layer.length; page++) {
         if (layer[page] != null) {
-          pool.give(layer[page]);
+          release(layer[page]);
           layer[page] = null;
         }
       }
