@@ -19,7 +19,6 @@ import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -158,11 +157,11 @@ public final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    positive("--prompt", prompt);
-    positive("--sequences", sequences);
-    positive("--iterations", iterations);
+    Usage.positive(spec, "--prompt", prompt);
+    Usage.positive(spec, "--sequences", sequences);
+    Usage.positive(spec, "--iterations", iterations);
     for (int batch : batches) {
-      positive("--batch", batch);
+      Usage.positive(spec, "--batch", batch);
     }
     if (gguf != null && peer == null) {
       return writeGguf();
@@ -185,12 +184,6 @@ public final class BenchCommand implements Callable<Integer> {
       }
     }
     return 0;
-  }
-
-  private void positive(String option, int value) {
-    if (value < 1) {
-      throw new ParameterException(spec.commandLine(), option + " must be at least 1");
-    }
   }
 
   private int writeGguf() {

@@ -10,7 +10,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -63,9 +62,7 @@ final class DemoCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (limit < 1) {
-      throw new CommandLine.ParameterException(spec.commandLine(), "--limit must be at least 1");
-    }
+    Usage.positive(spec, "--limit", limit);
     events(); // a file that can not be read is told before anything starts
     try (Progress progress = new Progress(System.err, headless)) {
       return new ServerProcess(server, progress, settings())

@@ -8,7 +8,7 @@ public interface KeyValues extends AutoCloseable {
   /** Tokens it can hold. */
   int capacity();
 
-  /** Bytes of backend memory held. */
+  /** Bytes of backend memory held, also what others hold too. */
   long bytes();
 
   @Override

@@ -70,6 +70,13 @@ class SharedPagesTest {
     return all;
   }
 
+  /** Two whole pages and a part of one. */
+  private KeyValues beginning() {
+    KeyValues cache = cache();
+    append(0, 150, 1, cache);
+    return cache;
+  }
+
   private KeyValues copyOf(KeyValues from, int tokens) {
     KeyValues copy = cache();
     b.copyKeyValues(from, copy, tokens);
@@ -78,16 +85,14 @@ class SharedPagesTest {
 
   @Test
   void eachGoesOnAsIfAlone() {
-    KeyValues first = cache();
-    append(0, 150, 1, first);
-    KeyValues second = copyOf(first, 150); // two whole pages and a part of one
+    KeyValues first = beginning();
+    KeyValues second = copyOf(first, 150);
     KeyValues third = copyOf(first, 128);
     append(150, 160, 2, first);
     append(150, 160, 3, second);
     append(128, 160, 4, third);
 
-    KeyValues alone = cache();
-    append(0, 150, 1, alone);
+    KeyValues alone = beginning();
     assertThat(seen(first, 150)).isEqualTo(seen(alone, 150));
     append(150, 160, 3, alone);
     assertThat(seen(second, 160)).isEqualTo(seen(alone, 160)).isNotEqualTo(seen(first, 160));
@@ -98,8 +103,7 @@ class SharedPagesTest {
   /** At once, as in a step, on several threads. */
   @Test
   void whoWritesToASharedPageChangesItForNobodyElse() {
-    KeyValues first = cache();
-    append(0, 150, 1, first);
+    KeyValues first = beginning();
     float[] before = seen(first, 150);
     KeyValues second = copyOf(first, 150);
     KeyValues third = copyOf(second, 140);
@@ -112,8 +116,7 @@ class SharedPagesTest {
 
   @Test
   void pagesStayUntilNobodyHoldsThem() {
-    KeyValues first = cache();
-    append(0, 150, 1, first);
+    KeyValues first = beginning();
     float[] before = seen(first, 150);
     KeyValues second = copyOf(first, 150);
     b.copyKeyValues(second, second, 150);
